@@ -1,0 +1,164 @@
+"""Commands and their options; each command's work is imported when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+# Help is read by people and by programs; plain text serves both, and rich takes time to load.
+os.environ.setdefault("TYPER_USE_RICH", "0")
+
+import typer
+from typer.exceptions import TyperException
+
+__all__ = ["app", "invoke"]
+
+app = typer.Typer(
+    name="sparring",
+    help="How exploitable is a policy under an attack budget, and how is it trained to be less so.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+plugins = typer.Typer(help="Find out about plugins.", rich_markup_mode=None)
+app.add_typer(plugins, name="plugins")
+
+Game = Annotated[str, typer.Argument(metavar="GAME", help="Such as kuhn_poker or matrix:rock-paper-scissors.")]
+Threat = Annotated[
+    list[str], typer.Option("--threat", metavar="SPEC", help="What the attacker may touch; repeat to compose.")
+]
+Seat = Annotated[int | None, typer.Option("--victim-player", metavar="N", help="The victim's seat, 0 or 1.")]
+Benign = Annotated[
+    str | None, typer.Option("--benign", metavar="SPEC", help="What the other agent does when not attacked.")
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Where all randomness starts.")]
+Json = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the document; - prints it and nothing else.")
+]
+Optimum = Annotated[
+    bool, typer.Option("--optimum/--no-optimum", help="Compute the least exploitability of any victim, where known.")
+]
+
+
+@app.command()
+def evaluate(
+    game: Game,
+    victim: Annotated[
+        list[str], typer.Option("--victim", metavar="SPEC", help="The policy to attack; repeat for several.")
+    ],
+    threat: Threat,
+    budget: Annotated[
+        list[str], typer.Option("--budget", metavar="E[,E...]", help="One for each threat, or a list for one threat.")
+    ],
+    victim_player: Seat = None,
+    benign: Benign = None,
+    oracle: Annotated[
+        list[str] | None, typer.Option("--oracle", metavar="SPEC", help="Who attacks; repeat for several.")
+    ] = None,
+    bounds: Annotated[
+        list[str] | None, typer.Option("--bounds", metavar="SPEC", help="Bound backends for the upper end.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="SPEC", help="What else to measure; repeat for several.")
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", metavar="N", min=1, help="Episodes to average on sampled forms.")
+    ] = None,
+    seed: Seed = 0,
+    optimum: Optimum = True,
+    json: Json = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw exploitability against budget.")
+    ] = None,
+) -> None:
+    """Measure how exploitable a policy is."""
+    from sparring.cli import evaluating
+
+    evaluating.command(
+        evaluating.Request(
+            game, tuple(victim), tuple(threat), tuple(budget), victim_player, benign, tuple(oracle or ("exact",)),
+            tuple(bounds or ()), tuple(metric or ()), episodes, seed, optimum, json, plot,
+        )
+    )  # fmt: skip
+
+
+@app.command()
+def solve(
+    game: Game,
+    solver: Annotated[str, typer.Option("--solver", metavar="SPEC", help="Such as min-oracle or lp.")],
+    threat: Threat,
+    budget: Annotated[list[str], typer.Option("--budget", metavar="E", help="One for each threat.")],
+    victim_player: Seat = None,
+    benign: Benign = None,
+    iterations: Annotated[int, typer.Option("--iterations", metavar="N", min=1, help="How many.")] = 1000,
+    seed: Seed = 0,
+    optimum: Optimum = True,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the policy, the trace and checkpoints.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Find a policy that is hard to exploit."""
+    from sparring.cli import solving
+
+    solving.command(
+        solving.Request(
+            game, solver, tuple(threat), tuple(budget), victim_player, benign, iterations, seed, optimum, out, json
+        )
+    )
+
+
+@app.command()
+def compare(
+    documents: Annotated[list[Path], typer.Argument(metavar="DOC DOC [...]", help="Documents that evaluate wrote.")],
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw exploitability against budget.")
+    ] = None,
+) -> None:
+    """Put evaluations side by side."""
+    from sparring.cli import comparing
+
+    comparing.command(documents, plot)
+
+
+@plugins.command("list")
+def plugins_list(json: Json = None) -> None:
+    """List what is installed, without importing any of it."""
+    from sparring.cli import listing
+
+    listing.command(json)
+
+
+@plugins.command("info")
+def plugins_info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A plugin's name, or kind.name.")],
+) -> None:
+    """Show what a plugin declares: options, forms, source, where its code lies."""
+    from sparring.cli import informing
+
+    informing.command(name)
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run the app on arguments and return an exit code.
+
+    Raises:
+        RequestError: the arguments are wrong; the line names the nearest legal choice.
+    """
+    from sparring.errors import RequestError
+
+    command: Any = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments or ["--help"], prog_name="sparring", standalone_mode=False)
+    except TyperException as error:
+        raise RequestError(f"{error.format_message()} (see 'sparring {_named(arguments)}--help')") from None
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0
+
+
+def _named(arguments: list[str]) -> str:
+    """The command that the arguments name, followed by a space."""
+    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    return f"{arguments[0]} " if arguments and arguments[0] in known | {"plugins"} else ""

@@ -1,0 +1,80 @@
+"""`sparring evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparring.attacking import attack
+from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
+from sparring.cli.tables import evaluation_table, show
+from sparring.document import Evaluation
+from sparring.evaluating import evaluate
+from sparring.games import load_game
+from sparring.policy_specs import describe, resolve_policy
+
+__all__ = ["Request", "command"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line."""
+
+    game: str
+    victims: tuple[str, ...]
+    threats: tuple[str, ...]
+    budgets: tuple[str, ...]
+    victim_player: int | None
+    benign: str | None
+    oracles: tuple[str, ...]
+    bounds: tuple[str, ...]
+    metrics: tuple[str, ...]
+    episodes: int | None
+    seed: int
+    optimum: bool
+    json: str | None
+    plot: Path | None
+
+
+def command(request: Request) -> None:
+    """Evaluate every victim at every budget; show a table, write the document."""
+    check_target(request.json)
+    check_target(None if request.plot is None else str(request.plot))
+    budgets = budget_lists(request.threats, request.budgets)
+    found = evaluations(request, budgets)
+    show(evaluation_table(found), aside=request.json == "-")
+    if request.plot is not None:
+        from sparring.pictures import budget_curves
+
+        budget_curves(found, request.plot)
+    documents = [evaluation.to_document() for evaluation in found]
+    single = len(budgets) == 1 and "," not in request.budgets[0] and len(request.victims) == 1
+    write_document(request.json, documents[0] if single else documents)
+
+
+def evaluations(request: Request, budgets: list[list[float]]) -> list[Evaluation]:
+    """All evaluations, victims before budgets; games, policies and attack games are made once."""
+    game = load_game(request.game)
+    seat = game.check_seat(request.victim_player)
+    duels = [
+        attack(game, list(request.threats), values, victim_player=seat, benign=request.benign) for values in budgets
+    ]
+    found = []
+    for victim in request.victims:
+        policy = resolve_policy(victim, game, seat)
+        found += [
+            evaluate(
+                duel,
+                policy,
+                request.oracles,
+                bounds=request.bounds,
+                metrics=request.metrics,
+                episodes=request.episodes,
+                seed=request.seed,
+                optimum=request.optimum,
+                command=shell_words(),
+                victim_spec=describe(victim),
+            )
+            for duel in duels
+        ]
+    return found

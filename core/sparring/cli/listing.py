@@ -1,0 +1,31 @@
+"""`sparring plugins list`."""
+
+from __future__ import annotations
+
+from sparring.cli.asking import check_target, write_document
+from sparring.registry import default_registry
+
+__all__ = ["command"]
+
+
+def command(json: str | None) -> None:
+    """List kind, name, distribution and version of every plugin that is announced."""
+    check_target(json)
+    entries = default_registry().entries
+    rows = [
+        {"kind": entry.kind, "name": entry.name, "distribution": entry.distribution, "version": entry.version}
+        for entry in entries
+    ]
+    if json is not None:
+        write_document(json, rows)
+    if json == "-":
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for name in ("kind", "name", "distribution", "version"):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(*row.values())
+    Console(highlight=False).print(table)

@@ -1,0 +1,172 @@
+"""Evaluations: the victim under every oracle, the exploitability interval, and where it all comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sparring.attack_game import AttackGame, Effort, Side
+from sparring.certificate import Certificate
+from sparring.document import Evaluation, GameRecord, OptimumRecord, PolicyRecord
+from sparring.errors import RefusedError, RequestError
+from sparring.metric import Measured, Metric, Scored
+from sparring.oracle import Oracle
+from sparring.policy import Policy
+from sparring.policy_specs import describe, resolve_policy
+from sparring.provenance import Clock, record_plugins
+from sparring.recording import (
+    benign_record,
+    budget_of,
+    certificate_record,
+    interval_record,
+    nominal_record,
+    threat_record,
+)
+from sparring.registry import Registry, default_registry
+from sparring.scoring import Attack, Judge, interval_of
+from sparring.specs import parse
+from sparring.streams import stream
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    duel: AttackGame,
+    victim: Policy | str | object,
+    oracles: Sequence[str | Oracle] = ("exact",),
+    *,
+    bounds: Sequence[str] = (),
+    metrics: Sequence[str | Metric] = (),
+    episodes: int | None = None,
+    effort: Effort | None = None,
+    seed: int = 0,
+    optimum: bool = True,
+    command: str | None = None,
+    victim_spec: str | None = None,
+    registry: Registry | None = None,
+) -> Evaluation:
+    """Measure how exploitable a victim is.
+
+    Args:
+        duel: the attack game, from `sparring.attack`.
+        victim: a policy, its spec, or data that the game makes a policy of.
+        oracles: who looks for attackers; the strongest one found counts, and so does no attack at all.
+        bounds: bound backends whose certificates give the upper end.
+        metrics: what else to measure.
+        episodes: how many episodes to average, on sampled forms.
+        effort: how much work each oracle may take, on sampled forms.
+        seed: where all randomness starts.
+        optimum: whether to compute the least exploitability of any victim, where it is known.
+        command: the command line, for the document.
+        victim_spec: where a policy given as an object came from, for the document.
+        registry: where plugins come from; the installed ones if None.
+
+    Returns:
+        The evaluation document.
+
+    Raises:
+        RequestError: an unknown name, a policy that does not fit, or an oracle that this form refuses.
+        ArithmeticError: an attacker does not attain the value its oracle claims, or is stronger than the exact
+            best response, on an exact form.
+    """
+    clock, known = Clock(), default_registry() if registry is None else registry
+    policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
+    judge = Judge(duel, policy, episodes, seed)
+    idle = judge.no_attack()
+    found = [judge.run(name, oracle, effort) for name, oracle in _oracles(oracles, known)]
+    proved = [_certify(duel, policy, backend, known, episodes, seed) for backend in bounds]
+    interval = interval_of(duel, policy, [*found, *([] if idle is None else [idle])], proved)
+    figures = _measure(duel, policy, found, metrics, known, seed)
+    best = duel.optimum() if optimum and duel.can.known_optimum else None
+    named = describe(victim) if victim_spec is None else victim_spec
+    used = _plugins_used(duel, named, oracles, metrics, bounds)
+    return Evaluation(
+        game=GameRecord(spec=duel.game.spec, form=duel.game.form.value, players=duel.game.players),
+        threat=threat_record(duel),
+        budget=budget_of(duel),
+        victim=PolicyRecord(spec=named, player=duel.victim_player),
+        benign=benign_record(duel),
+        nominal=nominal_record(None if idle is None else idle.scored),
+        attacks=[attack.record for attack in found if attack.record is not None],
+        exploitability=interval_record(interval),
+        optimum=None if best is None else OptimumRecord(exploitability=best.exploitability, method=best.method),
+        gap=None if best is None else interval.lower - best.exploitability,
+        certificates=[certificate_record(certificate) for certificate in proved],
+        metrics=figures,
+        provenance=clock.provenance(record_plugins(known, used), seed, command),
+    )
+
+
+def _oracles(oracles: Sequence[str | Oracle], registry: Registry) -> list[tuple[str, Oracle]]:
+    made = []
+    for given in oracles:
+        oracle = registry.create("oracle", given) if isinstance(given, str) else given
+        if not isinstance(oracle, Oracle):
+            raise RequestError(f"oracle: {given!r} is no oracle")
+        made.append((given if isinstance(given, str) else oracle.name, oracle))
+    return made
+
+
+def _certify(
+    duel: AttackGame, victim: Policy, spec: str, registry: Registry, episodes: int | None, seed: int
+) -> Certificate:
+    from sparring.bounds import BoundBackend
+
+    backend = registry.create("bound-backend", spec)
+    assert isinstance(backend, BoundBackend)
+    lacking = backend.needs - victim.abilities
+    if lacking:
+        raise RefusedError(f"bounds {spec}: needs a victim with {', '.join(sorted(lacking))}, which this one has not")
+    return duel.certify(victim, backend, episodes=episodes, seed=seed)
+
+
+def _measure(
+    duel: AttackGame,
+    victim: Policy,
+    found: Sequence[Attack],
+    metrics: Sequence[str | Metric],
+    registry: Registry,
+    seed: int,
+) -> dict[str, Measured]:
+    scored = [Scored(a.oracle, a.attacker, float(a.scored)) for a in found if a.attacker is not None]
+    figures: dict[str, Measured] = {}
+    for given in metrics:
+        metric = registry.create("metric", given) if isinstance(given, str) else given
+        if not isinstance(metric, Metric):
+            raise RequestError(f"metric: {given!r} is no metric")
+        if duel.game.form not in metric.forms:
+            forms = ", ".join(sorted(form.value for form in metric.forms))
+            raise RefusedError(
+                f"metric {metric.name} on {duel.game.spec}: needs a {forms} game, it is {duel.game.form}"
+            )
+        figures[metric.name] = dict(metric.measure(duel, victim, scored, stream(seed, "metric", metric.name)))
+    return figures
+
+
+def _plugins_used(
+    duel: AttackGame,
+    victim: str,
+    oracles: Sequence[str | Oracle],
+    metrics: Sequence[str | Metric],
+    bounds: Sequence[str],
+) -> list[tuple[str, str]]:
+    used = [("game", duel.game.family)] if duel.game.family is not None else []
+    used += [("threat-model", part.threat) for part in duel.charged]
+    used += [("oracle", _announced(given)) for given in oracles]
+    used += [("metric", _announced(given)) for given in metrics]
+    used += [("bound-backend", _announced(given)) for given in bounds]
+    for policy in (victim, *(part.benign for part in duel.charged)):
+        if policy is not None and not policy.startswith("python:"):
+            try:
+                spec = parse(policy)
+            except RequestError:  # what the caller says of a policy that it hands over may be any words
+                continue
+            used.append(("policy-loader", spec.family or spec.name))
+    return used
+
+
+def _announced(given: str | Oracle | Metric) -> str:
+    """A plugin's name, after its distribution and a colon where that was said."""
+    if not isinstance(given, str):
+        return given.name
+    spec = parse(given)
+    return spec.name if spec.family is None else f"{spec.family}:{spec.name}"

@@ -1,0 +1,69 @@
+"""What stands where in the table that every kernel gets.
+
+The table is one array of unsigned 64-bit numbers: sizes and addresses, first for the victim's side, then,
+`SIDE` places on, for the attacker's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = [
+    "ABOVE",
+    "ATTACKER",
+    "BEHAVIOUR",
+    "BLANK",
+    "BLANKS",
+    "COLUMN",
+    "FLOOR",
+    "FREE",
+    "HEIGHT",
+    "INFOSETS",
+    "ORDER",
+    "PARENT",
+    "PLAN",
+    "ROW",
+    "RUNS",
+    "RUN_COUNT",
+    "SCRATCH",
+    "SEQUENCES",
+    "SHARE",
+    "SIDE",
+    "SIZE",
+    "START",
+    "TILES",
+    "VALUE",
+    "VICTIM",
+    "Q",
+]  # fmt: skip
+
+(
+    SEQUENCES,  # sizes
+    INFOSETS,
+    RUN_COUNT,
+    TILES,
+    BLANKS,
+    ABOVE,  # addresses of the arrays of a SideLayout
+    ORDER,
+    RUNS,
+    PARENT,
+    ROW,
+    HEIGHT,
+    START,
+    COLUMN,
+    VALUE,
+    BLANK,
+    FLOOR,  # fixed part of the deployed behaviour and weight of the free part, [sequences], inner order
+    SHARE,
+    PLAN,  # working space, inner order
+    Q,
+    BEHAVIOUR,
+    SCRATCH,
+    STATE,  # of regret matching: regrets, free behaviour, weighted sum of plans, each [sequences]
+    FREE,  # 1 where nothing of the behaviour is fixed
+    SIDE,
+) = (np.uint64(slot) for slot in range(24))
+
+VICTIM = np.uint64(0)
+ATTACKER = SIDE
+SIZE = 2 * int(SIDE)

@@ -1,0 +1,1 @@
+"""Tabular Markov games, exact."""

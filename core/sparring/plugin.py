@@ -1,0 +1,81 @@
+"""What every plugin declares, and the base class of each of the seven kinds.
+
+A plugin is a class. Its attributes are its declaration, shown by `sparring plugins info` without an
+instance; an instance is the plugin with its options chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sparring.errors import RequestError, nearest
+from sparring.forms import Form
+
+__all__ = ["INTERFACE", "NoOptions", "Plugin", "PluginOptions"]
+
+INTERFACE = 1
+"""Version of the plugin interface; a plugin that asks for a later one is not loaded."""
+
+
+class PluginOptions(BaseModel):
+    """Base of a plugin's options: typed fields with defaults, ranges (`ge`, `le`) and descriptions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoOptions(PluginOptions):
+    """A plugin without options."""
+
+
+class Plugin(ABC):
+    """Base of all plugins."""
+
+    kind: ClassVar[str]
+    """Which of the seven kinds."""
+    name: ClassVar[str]
+    """The name it is asked for by; the entry point is `kind.name`."""
+    summary: ClassVar[str]
+    """One line."""
+    source: ClassVar[str] = ""
+    """The paper, equation or algorithm it follows."""
+    interface: ClassVar[int] = INTERFACE
+    """The interface version it was written for."""
+    forms: ClassVar[frozenset[Form]] = frozenset(Form)
+    """Forms of game it works on."""
+    Options: ClassVar[type[PluginOptions]] = NoOptions
+
+    def __init__(self, **options: Any) -> None:
+        """Choose the options; keyword arguments are the fields of `Options`.
+
+        Raises:
+            RequestError: an option does not exist or its value is illegal.
+        """
+        self.options: Any = self._validated(options)
+
+    @classmethod
+    def _validated(cls, values: dict[str, Any]) -> PluginOptions:
+        try:
+            return cls.Options(**values)
+        except ValidationError as error:
+            raise RequestError(f"{cls.kind} {cls.name}: {_first_fault(error, cls.Options)}") from None
+
+    @classmethod
+    def configured(cls, options: dict[str, Any]) -> Self:
+        """Make an instance from options by name."""
+        return cls(**options)
+
+
+def _first_fault(error: ValidationError, options: type[PluginOptions]) -> str:
+    """One line for the first thing pydantic found."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no option {name!r}; {nearest(name, options.model_fields)}"
+    message = re.sub(r"\s+", " ", first["msg"])
+    if not name:
+        return message
+    return f"option {name} = {first.get('input')!r}: {message}"

@@ -1,0 +1,59 @@
+"""Euclidean projections: onto simplices, where policies live, and onto balls, where changes live."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Norm", "project_ball", "project_simplex"]
+
+Norm = Literal["inf", "2", "1"]
+Floats = NDArray[np.float64]
+
+
+def project_simplex(points: Floats) -> Floats:
+    """Project each row of `points` [..., n] onto the probability simplex (Held, Wolfe, Crowder 1974).
+
+    Returns:
+        Array of the same shape; rows are non-negative and sum to one.
+    """
+    # Adding a constant to a row does not move its projection; without the largest entry sums stay small.
+    shifted = points - points.max(axis=-1, keepdims=True)
+    ordered = -np.sort(-shifted, axis=-1)
+    excess = np.cumsum(ordered, axis=-1) - 1.0
+    rank = np.arange(1, points.shape[-1] + 1)
+    kept = np.count_nonzero(ordered - excess / rank > 0, axis=-1, keepdims=True)
+    threshold = np.take_along_axis(excess, kept - 1, axis=-1) / kept
+    return np.asarray(np.maximum(shifted - threshold, 0.0))
+
+
+def project_ball(change: Floats, radius: float | Floats, norm: Norm) -> Floats:
+    """Project each row of `change` [..., n] onto the ball of that norm around 0.
+
+    Args:
+        change: proposed changes, [..., n].
+        radius: one number a row for "2" and "1"; for "inf" anything that broadcasts against `change`.
+        norm: "inf", "2" or "1".
+
+    Returns:
+        Array of the shape of `change`, inside the ball; changes inside already are returned unmoved.
+    """
+    if norm == "inf":
+        return np.clip(change, -np.asarray(radius), radius)
+    limit = np.broadcast_to(np.asarray(radius, dtype=np.float64), change.shape[:-1])[..., None]
+    if norm == "2":
+        length = _length(change)
+        return change * np.divide(limit, length, out=np.ones_like(length), where=length > limit)
+    size = np.sum(np.abs(change), axis=-1, keepdims=True)
+    unit = np.where(limit > 0, limit, 1.0)
+    shrunk = np.sign(change) * project_simplex(np.abs(change) / unit) * limit
+    return np.where(size > limit, shrunk, change)
+
+
+def _length(change: Floats) -> Floats:
+    """Euclidean norm of each row, [..., 1]; squares neither overflow nor vanish, so no change is too small to see."""
+    largest = np.max(np.abs(change), axis=-1, keepdims=True, initial=0.0)
+    scaled = change / np.where(largest > 0, largest, 1.0)
+    return np.asarray(largest * np.sqrt(np.sum(scaled * scaled, axis=-1, keepdims=True)))

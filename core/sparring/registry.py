@@ -1,0 +1,270 @@
+"""Finds plugins by entry point, loads one when it is first asked for, and names whatever is wrong with it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from sparring import hookspecs
+from sparring.errors import RequestError, SparringError, nearest
+from sparring.hookspecs import HOOKS
+from sparring.specs import Scalar, Spec, parse
+
+if TYPE_CHECKING:
+    from sparring.game import Game
+    from sparring.plugin import Plugin
+    from sparring.source import GameSource
+
+__all__ = ["Entry", "PluginError", "Registry", "default_registry", "installed_entries"]
+
+GROUP = "sparring"
+DISABLE = "SPARRING_DISABLE"
+FAMILIES = ("game", "policy-loader")
+"""Kinds whose name stands before the colon of a spec, where other kinds may name a distribution."""
+
+
+class PluginError(SparringError):
+    """A plugin is broken; the line names plugin, distribution, version, module and hook, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One plugin as its distribution announces it; nothing of it is imported yet."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    point: EntryPoint
+
+    @property
+    def label(self) -> str:
+        """Who this is, for messages."""
+        return f"{self.kind} {self.name!r} of {self.distribution} {self.version} ({self.point.value})"
+
+    @property
+    def handles(self) -> frozenset[str]:
+        """What SPARRING_DISABLE may call it: `name`, `kind.name`, or either after `distribution:`."""
+        short = {self.name, f"{self.kind}.{self.name}"}
+        return frozenset(short | {f"{self.distribution}:{handle}" for handle in short})
+
+    def fault(self, what: str, remedy: str = "") -> PluginError:
+        """The error for something wrong with it: who, which hook, what, and what to do about it."""
+        hook = f", hook {HOOKS[self.kind]}()" if self.kind in HOOKS else ""
+        usual = f"repair or upgrade {self.distribution}, or set {DISABLE}={self.distribution}:{self.kind}.{self.name}"
+        return PluginError(f"{self.label}{hook}: {what}; {remedy or usual}")
+
+
+def installed_entries() -> list[Entry]:
+    """All announced plugins, without importing any."""
+    entries = []
+    for point in entry_points(group=GROUP):
+        kind, _, name = point.name.partition(".")
+        distribution = point.dist
+        label, version = (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
+        entries.append(Entry(kind, name, label, version, point))
+    kinds = list(HOOKS)
+    return sorted(
+        entries,
+        key=lambda entry: (
+            kinds.index(entry.kind) if entry.kind in kinds else len(kinds), entry.name, entry.distribution
+        ),
+    )  # fmt: skip
+
+
+def disabled_names() -> frozenset[str]:
+    """Names that the environment variable SPARRING_DISABLE switches off."""
+    return frozenset(name.strip() for name in os.environ.get(DISABLE, "").split(",") if name.strip())
+
+
+@dataclass
+class Registry:
+    """Plugins by kind and name."""
+
+    entries: list[Entry] = field(default_factory=installed_entries)
+    disabled: frozenset[str] = field(default_factory=disabled_names)
+
+    def __post_init__(self) -> None:
+        self._manager = pluggy.PluginManager("sparring")
+        self._manager.add_hookspecs(hookspecs)
+        self._classes: dict[tuple[str, str, str], type[Plugin]] = {}
+        self.entries = [entry for entry in self.entries if not entry.handles & self.disabled]
+
+    def names(self, kind: str) -> list[str]:
+        """Names of one kind, sorted; two plugins with one name appear once."""
+        return sorted({entry.name for entry in self.entries if entry.kind == kind})
+
+    def find(self, kind: str, name: str, distribution: str | None = None) -> Entry:
+        """The announced plugin of that kind and name.
+
+        Raises:
+            RequestError: there is none, or there are two and `distribution` picks none of them.
+        """
+        matching = [entry for entry in self.entries if entry.kind == kind and entry.name == name]
+        chosen = [entry for entry in matching if distribution in (None, entry.distribution)]
+        if not matching:
+            raise RequestError(f"unknown {kind} {name!r}: {nearest(name, self.names(kind))}")
+        if not chosen:
+            raise RequestError(f"{kind} {name!r} is not of {distribution!r}, but of {matching[0].distribution!r}")
+        if len(chosen) > 1:
+            told = f"{kind} {name!r} is announced by {len(chosen)} distributions"
+            if kind in FAMILIES:
+                switch = " or ".join(f"{DISABLE}={entry.distribution}:{kind}.{name}" for entry in chosen)
+                raise RequestError(f"{told}: switch one off with {switch}")
+            pick = " or ".join(f"'{entry.distribution}:{name}'" for entry in chosen)
+            raise RequestError(f"{told}: say {pick}")
+        return chosen[0]
+
+    def load(self, entry: Entry) -> type[Plugin]:
+        """Import one plugin and return its class.
+
+        Raises:
+            PluginError: it cannot be imported, misspells a hook, or returns the wrong thing.
+        """
+        key = (entry.kind, entry.name, entry.distribution)
+        if key not in self._classes:
+            self._classes[key] = self._checked(entry, self._offered(entry))
+        return self._classes[key]
+
+    def create(self, kind: str, text: str) -> Plugin:
+        """Make a plugin from a spec such as `pgd(steps=20)` or `distribution:name`.
+
+        Raises:
+            RequestError: no such plugin, or an option it does not have.
+        """
+        spec = parse(text)
+        plugin = self.load(self.find(kind, spec.name, spec.family))
+        return plugin.configured(dict(spec.options))
+
+    def load_game(self, text: str) -> Game:
+        """Make a game from a spec: `family:name(options)`, or a bare name that one family knows.
+
+        Raises:
+            RequestError: no such family or game, or several families know the bare name.
+        """
+        from sparring.source import GameSource
+
+        spec = parse(text)
+        if spec.family is not None:
+            source = self.load(self.find("game", spec.family)).configured({})
+            assert isinstance(source, GameSource)
+        else:
+            source = self._bare(spec)
+        game = source.load(spec.name, spec.options)
+        object.__setattr__(game, "family", source.name)  # games are frozen once they are handed out
+        return game
+
+    def _bare(self, spec: Spec) -> GameSource:
+        from sparring.source import GameSource
+
+        if spec.name in self.names("game"):
+            source = self.load(self.find("game", spec.name)).configured({})
+            assert isinstance(source, GameSource)
+            return source
+        sources, known, broken = [], set(self.names("game")), []
+        for entry in self.entries:
+            if entry.kind == "game":
+                try:
+                    source = self.load(entry).configured({})
+                except PluginError as error:  # breaks only what needs it: another family may know the name
+                    broken.append(error)
+                    continue
+                assert isinstance(source, GameSource)
+                known |= set(source.bare) | {f"{entry.name}:{name}" for name in source.catalogue()}
+                if spec.name in source.bare:
+                    sources.append((entry.name, source))
+        if not sources:
+            unsearched = "".join(f"; not searched: {error}" for error in broken)
+            raise RequestError(f"unknown game {spec.name!r}: {nearest(spec.name, known)}{unsearched}")
+        if len(sources) > 1:
+            pick = " or ".join(f"'{family}:{spec.name}'" for family, _ in sources)
+            raise RequestError(f"game {spec.name!r} is in {len(sources)} families: say {pick}")
+        return sources[0][1]
+
+    def _offered(self, entry: Entry) -> Iterable[object]:
+        """What the plugin's hook gives."""
+        if entry.kind not in HOOKS:
+            raise entry.fault(f"there is no kind {entry.kind!r}", nearest(entry.kind, HOOKS))
+        try:
+            module = entry.point.load()
+        except Exception as error:
+            raise entry.fault(f"its import fails with {type(error).__name__}: {error}") from error
+        self._register(entry, module)
+        hook = HOOKS[entry.kind]
+        others = [plugin for plugin in self._manager.get_plugins() if plugin is not module]
+        caller = self._manager.subset_hook_caller(hook, others)
+        if not caller.get_hookimpls():
+            raise entry.fault(f"the module does not implement the hook; expected @hookimpl def {hook}()")
+        try:
+            results = caller()
+        except Exception as error:
+            raise entry.fault(f"the hook fails with {type(error).__name__}: {error}") from error
+        offered = results[0] if results else None  # pluggy leaves out what is None
+        if isinstance(offered, str) or not isinstance(offered, Iterable):
+            raise entry.fault(f"it returned {offered!r}, expected a list of classes")
+        return offered
+
+    def _register(self, entry: Entry, module: ModuleType) -> None:
+        """Register the module once; a failed one leaves nothing behind."""
+        if self._manager.is_registered(module):
+            return
+        try:
+            self._manager.register(module, name=entry.point.value)
+            self._manager.check_pending()
+        except Exception as error:
+            if self._manager.is_registered(module):
+                self._manager.unregister(module)
+            meant = nearest(_first_hook(module), HOOKS.values())
+            raise entry.fault(f"a hook does not fit: {' '.join(str(error).split())}; {meant}") from error
+
+    def _checked(self, entry: Entry, offered: Iterable[object]) -> type[Plugin]:
+        """The class of the announced name, once it is seen to be what it says."""
+        from sparring.kinds import BASES
+        from sparring.plugin import INTERFACE
+
+        base = BASES[entry.kind]
+        named: Mapping[str, type[Plugin]] = {}
+        for thing in offered:
+            if not isinstance(thing, type) or not issubclass(thing, base):
+                raise entry.fault(f"it offers {thing!r}, expected subclasses of {base.__name__}")
+            named = {**named, getattr(thing, "name", ""): thing}
+        if entry.name not in named:
+            raise entry.fault(f"it offers no {entry.name!r}; {nearest(entry.name, named)}")
+        found = named[entry.name]
+        if found.interface > INTERFACE:
+            asked = f"needs plugin interface {found.interface}, this Sparring has {INTERFACE}"
+            raise entry.fault(asked, f"upgrade sparring, or install an older {entry.distribution}")
+        missing = sorted({*found.__abstractmethods__, *_undeclared(found, base)})
+        if missing:
+            raise entry.fault(f"{found.__name__} does not define {', '.join(missing)}")
+        return found
+
+    def configure(self, kind: str, name: str, options: Mapping[str, Scalar]) -> Plugin:
+        """Make a plugin by name with options."""
+        return self.load(self.find(kind, name)).configured(dict(options))
+
+
+def _undeclared(plugin: type[Plugin], base: type[Plugin]) -> list[str]:
+    """Attributes that the base class names without giving them a value, and the plugin does not give either."""
+    named = [name for part in base.__mro__ for name in inspect.get_annotations(part)]
+    return [name for name in named if not hasattr(plugin, name)]
+
+
+def _first_hook(module: ModuleType) -> str:
+    """The first hook-like name that is no hook of ours."""
+    marked = [name for name in vars(module) if name.startswith("sparring_") and name not in HOOKS.values()]
+    return marked[0] if marked else "sparring_"
+
+
+@cache
+def default_registry() -> Registry:
+    """The registry of the installed plugins, made when first needed."""
+    return Registry()

@@ -1,0 +1,146 @@
+"""Lets oracles propose, deploys what they propose within the budget, scores it, and states the interval."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparring.attack_game import AttackGame, Effort, Side
+from sparring.certificate import Certificate
+from sparring.document import AttackRecord
+from sparring.errors import RefusedError, RequestError
+from sparring.exploitability import Estimate, Interval
+from sparring.oracle import Finding, Oracle
+from sparring.policy import Policy
+from sparring.streams import stream
+
+__all__ = ["Attack", "Judge", "interval_of"]
+
+CLAIM_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attacker, selected on one set of episodes and scored on another where values are sampled."""
+
+    oracle: str
+    attacker: Policy | None
+    """None is no attack, which always competes."""
+    selected: Estimate
+    scored: Estimate
+    record: AttackRecord | None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores attackers of one victim."""
+
+    duel: AttackGame
+    victim: Policy
+    episodes: int | None
+    seed: int
+
+    def no_attack(self) -> Attack | None:
+        """No attack as a competitor; None where nothing says what the other seat would do."""
+        return self._judged("no attack", None) if self.duel.has_nominal else None
+
+    def run(self, name: str, oracle: Oracle, effort: Effort | None) -> Attack:
+        """Let an oracle propose an attacker, and score it.
+
+        Raises:
+            RefusedError: the oracle needs another form, or an ability that the victim lacks.
+            RequestError: what it proposes is no policy of the attacker.
+            ArithmeticError: where values are exact, its attacker does not attain what it claims.
+        """
+        _check_fit(self.duel, self.victim, name, oracle)
+        began = time.perf_counter()
+        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=stream(self.seed, "oracle", name))
+        seconds = time.perf_counter() - began
+        if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
+            raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
+        judged = self._judged(name, self.duel.check_policy(finding.attacker, Side.ATTACKER))
+        warnings = [*finding.warnings, *_doubts(name, finding, judged.scored)]
+        record = AttackRecord(
+            oracle=name,
+            value=float(judged.scored),
+            ci95=judged.scored.ci95,
+            episodes=judged.scored.episodes,
+            steps=finding.steps,
+            seconds=seconds,
+            warnings=warnings,
+        )
+        return Attack(name, judged.attacker, judged.selected, judged.scored, record)
+
+    def _judged(self, name: str, attacker: Policy | None) -> Attack:
+        scored = self._measured(name, attacker, "score")
+        selected = scored if scored.exact else self._measured(name, attacker, "select")
+        return Attack(name, attacker, selected, scored, None)
+
+    def _measured(self, name: str, attacker: Policy | None, purpose: str) -> Estimate:
+        """The victim's return; all attackers meet the same random numbers."""
+        value = self.duel.measure(self.victim, attacker, stream(self.seed, purpose), self.episodes)
+        if not math.isfinite(value):
+            raise ArithmeticError(f"{name}: the return is {float(value)}, which no game should give")
+        return value
+
+
+def interval_of(
+    duel: AttackGame, victim: Policy, attacks: Sequence[Attack], certificates: Sequence[Certificate]
+) -> Interval:
+    """The exploitability interval that attackers and certificates support.
+
+    Where the attacker's best response is exact the core computes it itself, whichever oracles were named. Elsewhere
+    `lower` is the one-sided 95% limit of the strongest attacker, and `upper` the best certificate over the start
+    distribution, or else the game's least return.
+
+    Raises:
+        RequestError: there is nothing to take the strongest of.
+        ArithmeticError: an attacker is stronger than the exact best response, which is a bug.
+    """
+    if duel.can.exact_value and Side.ATTACKER in duel.can.exact_response:
+        exact = duel.exploitability(victim)
+        for attack in attacks:
+            assert exact.upper is not None
+            if -attack.scored > exact.upper + CLAIM_TOLERANCE * max(1.0, abs(exact.upper)):
+                raise ArithmeticError(
+                    f"{attack.oracle} reaches {-float(attack.scored)!r}, the exploitability is {exact.upper!r}; "
+                    "it left the budget"
+                )
+        return exact
+    if not attacks:
+        raise RequestError("evaluate: no oracle was named and there is no nominal value; name an oracle")
+    best = min(attacks, key=lambda attack: float(attack.selected))
+    lower = -best.scored.high95
+    proved = [c for c in certificates if c.least_return is not None and c.over == "distribution"]
+    least = duel.least_return()
+    confidence = None if best.scored.exact else 0.95
+    if proved:
+        top = max(proved, key=lambda certificate: certificate.least_return or 0.0)
+        assert top.least_return is not None
+        method = f"{best.oracle}, {top.backend}"
+        return Interval(lower, -top.least_return, exact=False, confidence=confidence, method=method)
+    upper = None if least is None else -least
+    trivial = upper is not None
+    return Interval(lower, upper, exact=False, confidence=confidence, method=best.oracle, trivial_upper=trivial)
+
+
+def _check_fit(duel: AttackGame, victim: Policy, name: str, oracle: Oracle) -> None:
+    if duel.game.form not in oracle.forms:
+        forms = ", ".join(sorted(form.value for form in oracle.forms))
+        raise RefusedError(f"oracle {name} on {duel.game.spec}: needs a {forms} game, this one is {duel.game.form}")
+    lacking = oracle.needs - victim.abilities
+    if lacking:
+        raise RefusedError(f"oracle {name}: needs a victim with {', '.join(sorted(lacking))}, which this one has not")
+
+
+def _doubts(name: str, finding: Finding, value: Estimate) -> list[str]:
+    """Compare what the oracle claims with what its attacker attains."""
+    if finding.claimed is None or abs(finding.claimed - value) <= CLAIM_TOLERANCE * max(1.0, abs(value)):
+        return []
+    message = f"oracle {name} claims a return of {finding.claimed!r}, its attacker attains {float(value)!r}"
+    if value.exact:
+        raise ArithmeticError(message)
+    inside = value.ci95 is not None and value.ci95[0] <= finding.claimed <= value.ci95[1]
+    return [] if inside else [message]

@@ -1,0 +1,55 @@
+"""Game sources and policy loaders: where games and policies come from."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from sparring.game import Game
+from sparring.plugin import Plugin
+from sparring.policy import Policy
+from sparring.specs import Scalar
+
+__all__ = ["GameSource", "PolicyLoader"]
+
+
+class GameSource(Plugin):
+    """A family of games; `family:name(options)` asks it for one."""
+
+    kind: ClassVar[str] = "game"
+    bare: ClassVar[tuple[str, ...]] = ()
+    """Names of games that need no family before them."""
+
+    @abstractmethod
+    def catalogue(self) -> tuple[str, ...]:
+        """Names this source surely knows, for `did you mean`; it may know more."""
+
+    @abstractmethod
+    def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
+        """Make a game.
+
+        Raises:
+            RequestError: no such game, or an option it does not have.
+        """
+
+
+class PolicyLoader(Plugin):
+    """Loads policies; `name`, `name:argument` or `name(options)` asks for one."""
+
+    kind: ClassVar[str] = "policy-loader"
+    takes: ClassVar[str | None] = None
+    """What stands after the colon, such as `PATH`; None if nothing does."""
+
+    @abstractmethod
+    def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
+        """Load a policy for one seat of a game.
+
+        Args:
+            argument: what stood after the colon; empty if nothing did.
+            game: the game it is to act in; None where the file alone says it.
+            player: the seat; None in one-agent games.
+
+        Raises:
+            RequestError: it is not there, is not what it claims to be, or does not fit.
+        """
