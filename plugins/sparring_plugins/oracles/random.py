@@ -1,0 +1,43 @@
+"""Attackers drawn at random: the yardstick that every other oracle must beat."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from sparring import hookimpl
+from sparring.attack_game import AttackGame, Effort, Side
+from sparring.forms import Form
+from sparring.oracle import Finding, Oracle
+from sparring.plugin import PluginOptions
+from sparring.policy import Policy
+
+
+class RandomOptions(PluginOptions):
+    """Options of `random`."""
+
+    draws: int = Field(1, ge=1, description="how many attackers to draw; the strongest is kept")
+
+
+class Random(Oracle):
+    """Draws attackers and keeps the strongest; one draw is an attack that does not look at the victim."""
+
+    name: ClassVar[str] = "random"
+    summary: ClassVar[str] = "the strongest of some random attackers"
+    forms: ClassVar[frozenset[Form]] = frozenset(form for form in Form if form.exact)
+    Options: ClassVar[type[PluginOptions]] = RandomOptions
+
+    def attack(self, duel: AttackGame, victim: Policy, *, effort: Effort | None, rng: np.random.Generator) -> Finding:
+        """The strongest of `draws` attackers."""
+        drawn = [duel.draw(Side.ATTACKER, rng) for _ in range(self.options.draws)]
+        values = [float(duel.measure(victim, attacker, rng)) for attacker in drawn]
+        best = int(np.argmin(values))
+        return Finding(drawn[best], claimed=values[best], steps=len(drawn))
+
+
+@hookimpl
+def sparring_oracles() -> list[type[Oracle]]:
+    """Give `random`."""
+    return [Random]

@@ -1,0 +1,1 @@
+"""Sparring's own plugins: threats."""
