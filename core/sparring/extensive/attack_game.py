@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparring.access import ChargedAccess
-from sparring.array_files import load_arrays, save_arrays
-from sparring.attack_game import AttackGame, Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
-from sparring.errors import RequestError, nearest
+from sparring.attack_game import Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
+from sparring.errors import RequestError
+from sparring.exact_attack_game import ExactAttackGame
 from sparring.exploitability import Estimate, Interval
 from sparring.extensive.charge import ChargedTree, charge
 from sparring.extensive.engine import Engine, behaviour_of, plan_of, project, uniform
@@ -22,21 +21,21 @@ from sparring.extensive.game import ExtensiveGame, PlayerTree, same_tree
 from sparring.extensive.layout import DuelLayout
 from sparring.extensive.policy import TreePolicy
 from sparring.policy import Mixture, Policy
-from sparring.streams import stream
 
 __all__ = ["ExtensiveAttackGame"]
 
 Floats = NDArray[np.float64]
-LEARNERS = ("direct", "counterfactual")
 
 
-class ExtensiveAttackGame(AttackGame):
+class ExtensiveAttackGame(ExactAttackGame):
     """An extensive-form game under attack.
 
     Learners, by name: `direct` follows the true gradient in the behaviour's direct parameters, which is weighted by
     the player's own reach; `counterfactual` leaves that weight out, so that seldom reached information sets learn as
     fast as others.
     """
+
+    learners: ClassVar[tuple[str, ...]] = ("direct", "counterfactual")
 
     def __init__(self, game: ExtensiveGame, charged: Sequence[ChargedAccess], victim_player: int | None) -> None:
         self.game: ExtensiveGame = game
@@ -52,13 +51,6 @@ class ExtensiveAttackGame(AttackGame):
         """Everything, exactly."""
         both = frozenset(Side)
         return Capabilities(True, both, both, both, both, "realisation-plan", scores_average=True, known_optimum=True)
-
-    def start(self, side: Side, seed: int, learner: str = "direct") -> LearnerState:
-        """Start from a random policy (rethinking, algorithms 1 and 2, line 1)."""
-        if learner not in LEARNERS:
-            raise RequestError(f"learner {learner!r} on the extensive form: {nearest(learner, LEARNERS)}")
-        drawn = self.draw(side, stream(seed, "start", side))
-        return LearnerState(side, drawn.probabilities, learner=learner)
 
     def freeze(self, state: LearnerState) -> TreePolicy:
         """The learner's behaviour as a policy."""
@@ -83,7 +75,7 @@ class ExtensiveAttackGame(AttackGame):
             against: the other side's policy or mixture.
             reach: whether to weight by the side's own probability of getting there, as the true gradient is.
         """
-        own, other = self._free(policy, side), self._free(against, side.other)
+        own, other = self.parameters(policy, side), self.parameters(against, side.other)
         victim, attacker = (own, other) if side is Side.VICTIM else (other, own)
         found = self.engine.gradients(victim, attacker)
         if reach:
@@ -103,7 +95,7 @@ class ExtensiveAttackGame(AttackGame):
     ) -> tuple[LearnerState, Estimate]:
         """Best response in one pass from the leaves; ties go to the first action."""
         if side is Side.ATTACKER:
-            value, behaviour = self.engine.attacker_response(self._free(against, Side.VICTIM))
+            value, behaviour = self.engine.attacker_response(self.parameters(against, Side.VICTIM))
         else:
             value, behaviour = self.engine.victim_response(self._deployed(against))
         return LearnerState(side, behaviour), Estimate(value, steps=1)
@@ -122,7 +114,7 @@ class ExtensiveAttackGame(AttackGame):
         episodes: int | None = None,
     ) -> Estimate:
         """The victim's expected return, exact."""
-        own = self._free(victim, Side.VICTIM)
+        own = self.parameters(victim, Side.VICTIM)
         if attacker is not None:
             return Estimate(self.engine.value(own, self._deployed(attacker)), steps=1)
         return Estimate(self._unattacked_engine.value(own, self.tree.benign_or_refuse()), steps=1)
@@ -137,7 +129,7 @@ class ExtensiveAttackGame(AttackGame):
 
     def exploitability(self, victim: Policy, effort: Effort | None = None, seed: int = 0) -> Interval:
         """One compiled call: plan, sparse product, pass from the leaves."""
-        found = self.engine.exploitability(self._free(victim, Side.VICTIM))
+        found = self.engine.exploitability(self.parameters(victim, Side.VICTIM))
         return Interval(found, found, exact=True, method="bottom-up best response")
 
     def optimum(self) -> Optimum:
@@ -153,27 +145,9 @@ class ExtensiveAttackGame(AttackGame):
         """The victim's least payoff of any history."""
         return self.game.payoff_range[self.victim_player][0]
 
-    def check_policy(self, policy: Policy, side: Side) -> Policy:
-        """Refuse a policy of another game, seat or form."""
-        for part in policy.policies if isinstance(policy, Mixture) else (policy,):
-            self._free(part, side)
-        return policy
-
-    def restore(self, document: Mapping[str, Any], side: Side) -> Policy:
-        """A behaviour or a mixture of them."""
-        if document["kind"] == "mixture":
-            parts = tuple(self.restore(part, side) for part in document["policies"])
-            return Mixture(parts, tuple(document["weights"]))
+    def restore_single(self, document: Mapping[str, Any], side: Side) -> TreePolicy:
+        """A behaviour."""
         return self.game.make_policy(document, self._seat(side))
-
-    def save_state(self, state: LearnerState, path: Path) -> None:
-        """Write the learner's behaviour."""
-        save_arrays(state, {"behaviour": state.parameters}, path)
-
-    def load_state(self, path: Path) -> LearnerState:
-        """Read the learner's behaviour."""
-        state, arrays = load_arrays(path, ("behaviour",))
-        return replace(state, parameters=arrays["behaviour"])
 
     def policy_of_behaviour(self, behaviour: Floats, side: Side) -> TreePolicy:
         """A side's policy from its behaviour, [sequences]."""
@@ -199,7 +173,7 @@ class ExtensiveAttackGame(AttackGame):
             return self.engine
         return Engine(DuelLayout.build(self.tree.unattacked, self.victim_player))
 
-    def _free(self, policy: Policy, side: Side) -> Floats:
+    def parameters(self, policy: Policy, side: Side) -> Floats:
         """The behaviour that a side chooses, before the budget is charged, [sequences].
 
         Of a mixture drawn once an episode: the behaviour that plays like it.
@@ -209,7 +183,7 @@ class ExtensiveAttackGame(AttackGame):
                 return self._behaviour_of(self._own_plan(policy, side), side)
             return self.tree.proposed(self._deployed(policy))
         if not isinstance(policy, TreePolicy):
-            raise RequestError(f"{side}: a {policy.form} policy, but {self.game.spec} needs an extensive one")
+            return self.parameters(self.resolved(policy, side), side)
         if policy.player != self._seat(side):
             raise RequestError(f"{side}: policy for seat {policy.player}, but it sits in seat {self._seat(side)}")
         tree = self._tree(side)
@@ -220,7 +194,7 @@ class ExtensiveAttackGame(AttackGame):
     def _deployed(self, attacker: Policy) -> Floats:
         """What the attacker's seat really does, [sequences]: what the budget leaves of the proposal."""
         if not isinstance(attacker, Mixture):
-            return self.tree.deployed(self._free(attacker, Side.ATTACKER))
+            return self.tree.deployed(self.parameters(attacker, Side.ATTACKER))
         plans = [plan_of(self.tree.attacker, self._deployed(part)) for part in attacker.policies]
         mixed = np.asarray(np.asarray(attacker.weights) @ np.asarray(plans))
         return self._behaviour_of(mixed, Side.ATTACKER)
@@ -230,7 +204,7 @@ class ExtensiveAttackGame(AttackGame):
         if isinstance(policy, Mixture):
             parts = [self._own_plan(part, side) for part in policy.policies]
             return np.asarray(np.asarray(policy.weights) @ np.asarray(parts))
-        return plan_of(self._tree(side), self._free(policy, side))
+        return plan_of(self._tree(side), self.parameters(policy, side))
 
     def _behaviour_of(self, plan: Floats, side: Side) -> Floats:
         """The behaviour of a realisation plan; uniform where the plan never comes."""

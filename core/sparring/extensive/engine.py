@@ -67,21 +67,21 @@ def uniform(tree: PlayerTree) -> Reals:
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """The arrays of one side that the table points to, beyond those of the layout."""
+    """The arrays of one side that the table points to, beyond those of the layout.
+
+    Sides without a fixed part may share one `floor` of zeros and one `share` of ones, longer than needed.
+    """
 
     floor: Reals
     share: Reals
     plan: Reals
     q: Reals
-    behaviour: Reals
     scratch: Reals
 
     @classmethod
-    def of(cls, layout: SideLayout, share: Reals, benign: Reals | None) -> _Side:
+    def of(cls, layout: SideLayout, floor: Reals, share: Reals) -> _Side:
         size = layout.tree.sequences
-        fixed = np.zeros(size) if benign is None else (1.0 - share) * benign
-        room = [np.zeros(size + LANES) for _ in range(4)]
-        return cls(fixed[layout.order], share[layout.order], *room)
+        return cls(floor, share, plan=np.zeros(size), q=np.zeros(size + LANES), scratch=np.zeros(size))
 
 
 class Engine:
@@ -108,13 +108,17 @@ class Engine:
         if benign is None and not self.free:
             raise ValueError("a share below 1 needs a benign behaviour")
         self.benign = benign
-        sequence_share = np.concatenate([[1.0], np.repeat(self.share, actions)])
-        self.sequence_share = sequence_share
-        every = np.ones(layout.victim.tree.sequences)
-        self._sides = (
-            _Side.of(layout.victim, every, None),
-            _Side.of(layout.attacker, sequence_share, benign),
-        )
+        longest = max(tree.sequences, layout.victim.tree.sequences)
+        # floor and share of a side of which nothing is fixed, in any order and for both sides
+        nothing, everything = np.zeros(longest), np.ones(longest)
+        nothing.flags.writeable = everything.flags.writeable = False
+        self.sequence_share: Reals = everything[: tree.sequences]
+        attacker = _Side.of(layout.attacker, nothing, everything)
+        if benign is not None and not self.free:
+            self.sequence_share = np.concatenate([[1.0], np.repeat(self.share, actions)])
+            order, fixed = layout.attacker.order, (1.0 - self.sequence_share) * benign
+            attacker = _Side.of(layout.attacker, fixed[order], self.sequence_share[order])
+        self._sides = (_Side.of(layout.victim, nothing, everything), attacker)
         self.table = self._tabulate()
 
     def _tabulate(self) -> NDArray[np.uint64]:
@@ -136,7 +140,7 @@ class Engine:
                 slots.START: tiles.start, slots.COLUMN: tiles.column, slots.VALUE: tiles.value,
                 slots.BLANK: tiles.blank, slots.FLOOR: side.floor,
                 slots.SHARE: side.share, slots.PLAN: side.plan, slots.Q: side.q,
-                slots.BEHAVIOUR: side.behaviour, slots.SCRATCH: side.scratch,
+                slots.SCRATCH: side.scratch,
             }  # fmt: skip
             for slot, size in sizes.items():
                 table[base + slot] = size
@@ -151,8 +155,11 @@ class Engine:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that the engine adds to the layout."""
-        sides = [vars(side).values() for side in self._sides]
-        return self.table.nbytes + self.share.nbytes + sum(int(array.nbytes) for side in sides for array in side)
+        arrays = [self.table, self.share, self.sequence_share]
+        arrays += [array for side in self._sides for array in vars(side).values()]
+        # sides may share arrays: each address counts once, with the longest array that begins there
+        spans = {array.ctypes.data: int(array.nbytes) for array in sorted(arrays, key=lambda array: array.nbytes)}
+        return sum(spans.values())
 
     def exploitability(self, victim: Reals) -> float:
         """Return minus the least value that any attacker within the limit leaves the victim."""

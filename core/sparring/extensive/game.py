@@ -80,6 +80,11 @@ class ExtensiveGame(Game):
     nodes: int
     """Histories of the tree, chance and terminal ones included."""
 
+    def __post_init__(self) -> None:
+        # What a game says stays said while plugins work with it; a copy would double the memory of large games.
+        for array in (self.row, self.column, self.payoff):
+            array.flags.writeable = False
+
     @property
     def players(self) -> int:
         """Two, always."""

@@ -59,9 +59,9 @@ def spread(table: Table, side: np.uint64, behaviour: Reals) -> None:
 
 @inner
 def deploy(table: Table, side: np.uint64, free: Reals) -> None:
-    """Fill a side's deployed behaviour, floor + share * free part, and its plan."""
+    """Fill a side's plan, and its scratch with the deployed behaviour, floor + share * free part."""
     size = table[side + slots.SEQUENCES]
-    plan, deployed = reals(table, side + slots.PLAN, size), reals(table, side + slots.BEHAVIOUR, size)
+    plan, deployed = reals(table, side + slots.PLAN, size), reals(table, side + slots.SCRATCH, size)
     above, order = wholes(table, side + slots.ABOVE, size), wholes(table, side + slots.ORDER, size)
     floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
     plan[0] = 1.0
@@ -159,11 +159,11 @@ def respond(table: Table, side: np.uint64, sign: float, free: Reals) -> float:
 
 @inner
 def follow(table: Table, side: np.uint64) -> float:
-    """Run values back along a side's deployed behaviour; q becomes its action values."""
+    """Run values back along the deployed behaviour that `deploy` left; q becomes its action values."""
     infosets, size = table[side + slots.INFOSETS], table[side + slots.SEQUENCES]
     count = table[side + slots.RUN_COUNT]
     q, parent = reals(table, side + slots.Q, size), wholes(table, side + slots.PARENT, infosets)
-    runs, behaviour = wholes(table, side + slots.RUNS, FOUR * count), reals(table, side + slots.BEHAVIOUR, size)
+    runs, behaviour = wholes(table, side + slots.RUNS, FOUR * count), reals(table, side + slots.SCRATCH, size)
     for back in range(count):
         at = FOUR * (count - ONE - back)
         base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])

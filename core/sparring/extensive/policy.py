@@ -85,7 +85,9 @@ def _checked(flat: Floats, tree: PlayerTree) -> Floats:
             raise RequestError(f"policy: information set {tree.infosets[where]!r} {fault}: {row}")
     # Sums within 1e-12 of one are left as they are, so that a saved policy loads bit for bit.
     scale = np.where(np.abs(total - 1.0) <= 1e-12, 1.0, total)
-    return np.concatenate([np.ones(1), chances / scale[owner]])
+    checked = np.concatenate([np.ones(1), chances / scale[owner]])
+    checked.flags.writeable = False  # what was checked stays so: a threat or an oracle is handed these arrays
+    return checked
 
 
 def policy_from_mapping(

@@ -21,21 +21,29 @@ INDICES = types.Array(types.uint32, 1, "C", readonly=True)
 def project(offset: Indices, points: Reals) -> None:
     """Project each information set's numbers onto the simplex, in place (Michelot 1986).
 
-    The threshold rises until every number above it stays above: at most as many rounds as actions.
+    The threshold rises until every number above it stays above: at most as many rounds as actions. Numbers are
+    taken relative to the largest, so that 1 is not lost beside them; a round that keeps no fewer than the one before
+    ends the search, whatever rounding did.
     """
     points[0] = 1.0
     for i in range(np.uint64(len(offset)) - ONE):
         start, end = np.uint64(offset[i]), np.uint64(offset[i + ONE])
-        kept, threshold, before = 0, -np.inf, -1
-        while kept != before:
-            before, kept, total = kept, 0, 0.0
+        top = points[start]
+        for s in range(start, end):
+            top = points[s] if points[s] > top else top
+        threshold, kept = -np.inf, np.uint64(end - start) + ONE
+        while True:
+            above, total = np.uint64(0), 0.0
             for s in range(start, end):
-                if points[s] > threshold:
-                    kept += 1
-                    total += points[s]
+                if points[s] - top > threshold:
+                    above += ONE
+                    total += points[s] - top
+            if above >= kept:
+                break
+            kept = above
             threshold = (total - 1.0) / kept
         for s in range(start, end):
-            points[s] = points[s] - threshold if points[s] > threshold else 0.0
+            points[s] = points[s] - top - threshold if points[s] - top > threshold else 0.0
 
 
 @compiled(void, INDICES, INDICES, BEHAVIOUR, BUFFER)

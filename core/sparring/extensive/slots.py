@@ -11,7 +11,6 @@ import numpy as np
 __all__ = [
     "ABOVE",
     "ATTACKER",
-    "BEHAVIOUR",
     "BLANK",
     "BLANKS",
     "COLUMN",
@@ -56,13 +55,12 @@ __all__ = [
     FLOOR,  # fixed part of the deployed behaviour and weight of the free part, [sequences], inner order
     SHARE,
     PLAN,  # working space, inner order
-    Q,
-    BEHAVIOUR,
-    SCRATCH,
+    Q,  # `LANES` longer: the product's last vector writes beyond the end
+    SCRATCH,  # what one pass leaves for the next, or for itself
     STATE,  # of regret matching: regrets, free behaviour, weighted sum of plans, each [sequences]
     FREE,  # 1 where nothing of the behaviour is fixed
     SIDE,
-) = (np.uint64(slot) for slot in range(24))
+) = (np.uint64(slot) for slot in range(23))
 
 VICTIM = np.uint64(0)
 ATTACKER = SIDE
