@@ -91,9 +91,7 @@ def _benign(policy: Policy, game: Game, seat: int | None) -> Policy:
 def _charge(
     registry: Registry, game: Game, seat: int | None, model: ThreatModel, value: float, benign: object
 ) -> ChargedAccess:
-    if game.form not in model.forms:
-        forms = ", ".join(sorted(form.value for form in model.forms))
-        raise RefusedError(f"threat {model.name} on {game.spec}: needs a {forms} game, this one is {game.form}")
+    model.check_form(game)
     budget = charged_budget(model, value)
     other = None
     if model.benign == "used":

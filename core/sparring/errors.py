@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["RefusedError", "RequestError", "SparringError", "nearest"]
+__all__ = ["RefusedError", "RequestError", "SparringError", "article", "nearest"]
 
 
 class SparringError(Exception):
@@ -18,6 +18,11 @@ class RequestError(SparringError):
 
 class RefusedError(RequestError):
     """This form, threat or policy cannot do what was asked; the line names what is missing and why."""
+
+
+def article(noun: str) -> str:
+    """A noun with its indefinite article."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
 def nearest(word: str, choices: Iterable[str], *, limit: int = 8) -> str:

@@ -133,11 +133,7 @@ def _measure(
         metric = registry.create("metric", given) if isinstance(given, str) else given
         if not isinstance(metric, Metric):
             raise RequestError(f"metric: {given!r} is no metric")
-        if duel.game.form not in metric.forms:
-            forms = ", ".join(sorted(form.value for form in metric.forms))
-            raise RefusedError(
-                f"metric {metric.name} on {duel.game.spec}: needs a {forms} game, it is {duel.game.form}"
-            )
+        metric.check_form(duel.game)
         figures[metric.name] = dict(metric.measure(duel, victim, scored, stream(seed, "metric", metric.name)))
     return figures
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sparring.errors import RefusedError, RequestError
 from sparring.forms import Form
@@ -14,7 +17,14 @@ if TYPE_CHECKING:
     from sparring.attack_game import AttackGame
     from sparring.policy import Policy
 
-__all__ = ["Game"]
+__all__ = ["Game", "frozen"]
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of an array that nobody writes into: what a game says stays said while plugins work with it."""
+    kept = np.array(array)
+    kept.flags.writeable = False
+    return kept
 
 
 class Game(ABC):

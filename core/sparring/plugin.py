@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import re
 from abc import ABC
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sparring.errors import RequestError, nearest
+from sparring.errors import RefusedError, RequestError, article, nearest
 from sparring.forms import Form
 
-__all__ = ["INTERFACE", "NoOptions", "Plugin", "PluginOptions"]
+if TYPE_CHECKING:
+    from sparring.game import Game
+
+__all__ = ["INTERFACE", "OLDEST_INTERFACE", "NoOptions", "Plugin", "PluginOptions"]
 
 INTERFACE = 1
 """Version of the plugin interface; a plugin that asks for a later one is not loaded."""
+OLDEST_INTERFACE = 1
+"""The oldest version that still loads, with a warning if it is not the newest: always the one before, if any."""
 
 
 class PluginOptions(BaseModel):
@@ -42,11 +49,13 @@ class Plugin(ABC):
     """One line."""
     source: ClassVar[str] = ""
     """The paper, equation or algorithm it follows."""
-    interface: ClassVar[int] = INTERFACE
-    """The interface version it was written for."""
+    interface: ClassVar[int] = 1
+    """The interface version it was written for; the first one where it does not say."""
     forms: ClassVar[frozenset[Form]] = frozenset(Form)
     """Forms of game it works on."""
     Options: ClassVar[type[PluginOptions]] = NoOptions
+    expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Checks of `sparring.testing` that it knowingly fails, with the reason; one that passes is a failure too."""
 
     def __init__(self, **options: Any) -> None:
         """Choose the options; keyword arguments are the fields of `Options`.
@@ -62,6 +71,16 @@ class Plugin(ABC):
             return cls.Options(**values)
         except ValidationError as error:
             raise RequestError(f"{cls.kind} {cls.name}: {_first_fault(error, cls.Options)}") from None
+
+    def check_form(self, game: Game) -> None:
+        """Refuse a game of a form that this plugin does not work on.
+
+        Raises:
+            RefusedError: the line names the forms it needs.
+        """
+        if game.form not in self.forms:
+            needed = article(", ".join(sorted(form.value for form in self.forms)))
+            raise RefusedError(f"{self.kind} {self.name} on {game.spec}: needs {needed} game, this one is {game.form}")
 
     @classmethod
     def configured(cls, options: dict[str, Any]) -> Self:

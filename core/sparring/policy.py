@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.errors import RequestError
+from sparring.errors import RequestError, article
 from sparring.forms import Form
 
 __all__ = ["Ability", "Mixture", "Policy", "checked_probabilities", "numbers", "payload"]
@@ -118,7 +118,7 @@ def payload(data: object, kind: str, player: int | None, game: str) -> object:
     if not isinstance(data, Mapping) or "kind" not in data or "probabilities" not in data:
         return data
     if data["kind"] != kind:
-        raise RequestError(f"policy for {game}: a {data['kind']} policy, expected a {kind} one")
+        raise RequestError(f"policy for {game}: {article(str(data['kind']))} policy, expected {article(kind)} one")
     seat = data.get("player")
     if seat is not None and player is not None and seat != player:
         raise RequestError(f"policy for {game}: made for seat {seat}, asked for seat {player}")

@@ -59,7 +59,7 @@ def record_plugins(registry: Registry, used: Iterable[tuple[str, str]]) -> list[
         except RequestError:
             records.append(PluginRecord(name=name, kind=kind, distribution=None, version=None, sha256=None))
             continue
-        sha = files_hash(entry.distribution)
+        sha = files_hash(entry.distribution) if entry.file is None else entry.sha256
         records.append(
             PluginRecord(name=name, kind=kind, distribution=entry.distribution, version=entry.version, sha256=sha)
         )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -44,11 +48,16 @@ class Entry:
     distribution: str
     version: str
     point: EntryPoint
+    file: Path | None = None
+    """The single file it was read from; None for what a distribution announces."""
+    sha256: str | None = None
+    """Hash of that file as it was run."""
 
     @property
     def label(self) -> str:
         """Who this is, for messages."""
-        return f"{self.kind} {self.name!r} of {self.distribution} {self.version} ({self.point.value})"
+        where = self.point.value if self.file is None else self.file
+        return f"{self.kind} {self.name!r} of {self.distribution} {self.version} ({where})"
 
     @property
     def handles(self) -> frozenset[str]:
@@ -59,7 +68,8 @@ class Entry:
     def fault(self, what: str, remedy: str = "") -> PluginError:
         """The error for something wrong with it: who, which hook, what, and what to do about it."""
         hook = f", hook {HOOKS[self.kind]}()" if self.kind in HOOKS else ""
-        usual = f"repair or upgrade {self.distribution}, or set {DISABLE}={self.distribution}:{self.kind}.{self.name}"
+        switch = f"{DISABLE}={self.distribution}:{self.kind}.{self.name}"
+        usual = f"repair or upgrade {self.distribution}, or set {switch}" if self.file is None else "repair the file"
         return PluginError(f"{self.label}{hook}: {what}; {remedy or usual}")
 
 
@@ -71,13 +81,13 @@ def installed_entries() -> list[Entry]:
         distribution = point.dist
         label, version = (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
         entries.append(Entry(kind, name, label, version, point))
+    return sorted(entries, key=_order)
+
+
+def _order(entry: Entry) -> tuple[int, str, str]:
+    """By kind as in `HOOKS`, then by name; those of an unknown kind come last."""
     kinds = list(HOOKS)
-    return sorted(
-        entries,
-        key=lambda entry: (
-            kinds.index(entry.kind) if entry.kind in kinds else len(kinds), entry.name, entry.distribution
-        ),
-    )  # fmt: skip
+    return (kinds.index(entry.kind) if entry.kind in kinds else len(kinds), entry.name, entry.distribution)
 
 
 def disabled_names() -> frozenset[str]:
@@ -96,7 +106,47 @@ class Registry:
         self._manager = pluggy.PluginManager("sparring")
         self._manager.add_hookspecs(hookspecs)
         self._classes: dict[tuple[str, str, str], type[Plugin]] = {}
-        self.entries = [entry for entry in self.entries if not entry.handles & self.disabled]
+        self.switched_off: list[Entry] = []
+        """Announced plugins that `disabled` names."""
+        announced, self.entries = self.entries, []
+        self._announce(announced)
+
+    def _announce(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            (self.switched_off if entry.handles & self.disabled else self.entries).append(entry)
+
+    def add_file(self, path: Path) -> list[Entry]:
+        """Take in the plugins of a single Python file, which is run: naming it is the user's consent.
+
+        They are asked for by name like any other, or as `my_threat.py:name` where somebody else has the name too.
+
+        Returns:
+            What the file offers, switched off or not.
+
+        Raises:
+            RequestError: there is no such file, it is no Python file, or another one of its name is here already.
+            PluginError: it cannot be run, or offers no plugin; the registry stays as it was.
+        """
+        from sparring.plugin_files import read_plugin_file
+
+        here = [entry for entry in (*self.entries, *self.switched_off) if entry.distribution == path.name]
+        if any(entry.file != path.resolve() for entry in here):
+            raise RequestError(
+                f"--plugin {path}: there is another {path.name}, which names plugins; rename one of them"
+            )
+        found = here or read_plugin_file(path)
+        self._announce([] if here else found)
+        self.entries.sort(key=_order)
+        return found
+
+    @contextmanager
+    def in_use(self) -> Iterator[Registry]:
+        """Be what `default_registry` gives while the block runs, to plugins that ask for others as well."""
+        token = _IN_USE.set(self)
+        try:
+            yield self
+        finally:
+            _IN_USE.reset(token)
 
     def names(self, kind: str) -> list[str]:
         """Names of one kind, sorted; two plugins with one name appear once."""
@@ -228,7 +278,7 @@ class Registry:
     def _checked(self, entry: Entry, offered: Iterable[object]) -> type[Plugin]:
         """The class of the announced name, once it is seen to be what it says."""
         from sparring.kinds import BASES
-        from sparring.plugin import INTERFACE
+        from sparring.plugin import INTERFACE, OLDEST_INTERFACE
 
         base = BASES[entry.kind]
         named: Mapping[str, type[Plugin]] = {}
@@ -242,9 +292,15 @@ class Registry:
         if found.interface > INTERFACE:
             asked = f"needs plugin interface {found.interface}, this Sparring has {INTERFACE}"
             raise entry.fault(asked, f"upgrade sparring, or install an older {entry.distribution}")
+        if found.interface < OLDEST_INTERFACE:
+            asked = f"is written for plugin interface {found.interface}, this Sparring has {OLDEST_INTERFACE} or later"
+            raise entry.fault(asked, f"upgrade {entry.distribution}, or install an older sparring")
         missing = sorted({*found.__abstractmethods__, *_undeclared(found, base)})
         if missing:
             raise entry.fault(f"{found.__name__} does not define {', '.join(missing)}")
+        if found.interface < INTERFACE:
+            outlook = f"written for plugin interface {found.interface}; it works now, and not after {INTERFACE}"
+            warnings.warn(f"{entry.label}: {outlook}", DeprecationWarning, stacklevel=2)
         return found
 
     def configure(self, kind: str, name: str, options: Mapping[str, Scalar]) -> Plugin:
@@ -264,7 +320,15 @@ def _first_hook(module: ModuleType) -> str:
     return marked[0] if marked else "sparring_"
 
 
-@cache
+_IN_USE: ContextVar[Registry | None] = ContextVar("registry in use", default=None)
+
+
 def default_registry() -> Registry:
-    """The registry of the installed plugins, made when first needed."""
+    """The registry in use, or else that of the installed plugins, made when first needed."""
+    chosen = _IN_USE.get()
+    return _installed() if chosen is None else chosen
+
+
+@cache
+def _installed() -> Registry:
     return Registry()

@@ -127,9 +127,7 @@ def interval_of(
 
 
 def _check_fit(duel: AttackGame, victim: Policy, name: str, oracle: Oracle) -> None:
-    if duel.game.form not in oracle.forms:
-        forms = ", ".join(sorted(form.value for form in oracle.forms))
-        raise RefusedError(f"oracle {name} on {duel.game.spec}: needs a {forms} game, this one is {duel.game.form}")
+    oracle.check_form(duel.game)
     lacking = oracle.needs - victim.abilities
     if lacking:
         raise RefusedError(f"oracle {name}: needs a victim with {', '.join(sorted(lacking))}, which this one has not")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from sparring.attack_game import AttackGame, Optimum
+from sparring.attack_game import AttackGame, Effort, Optimum
 from sparring.plugin import Plugin
 from sparring.policy import Policy
 
@@ -44,6 +44,10 @@ class Run:
 
     iterations: int
     seed: int = 0
+    effort: Effort | None = None
+    """How much work each trained response may take; exact forms ignore it."""
+    score_effort: Effort | None = None
+    """How much work the scoring of each row of the trace may take; exact forms ignore it."""
     trace_every: int | None = None
     """Iterations between rows of the trace; None chooses about a hundred rows."""
     optimum: Optimum | None = None

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sparring.attack_game import AttackGame
-from sparring.errors import RefusedError, RequestError
+from sparring.attack_game import AttackGame, Effort
+from sparring.errors import RequestError
 from sparring.registry import Registry, default_registry
 from sparring.solver import Answer, Run, Solver, TraceRow
 
@@ -21,6 +21,8 @@ def solve(
     iterations: int = 1000,
     seed: int = 0,
     trace_every: int | None = None,
+    effort: Effort | None = None,
+    score_effort: Effort | None = None,
     optimum: bool = True,
     folder: str | Path | None = None,
     report: Callable[[TraceRow], None] | None = None,
@@ -34,6 +36,8 @@ def solve(
         iterations: how many; exact solvers (`lp`, `shapley`) take none.
         seed: where all randomness starts.
         trace_every: iterations between rows of the trace; about a hundred rows if None.
+        effort: how much work each trained response may take, on sampled forms.
+        score_effort: how much work the scoring of each row of the trace may take, on sampled forms.
         optimum: whether to compute the least exploitability of any victim, where it is known, for the gap.
         folder: where checkpoints go; a run with the same folder goes on where it stopped.
         report: called with each row of the trace.
@@ -49,12 +53,11 @@ def solve(
     if iterations < 1:
         raise RequestError(f"iterations {iterations}: expected a whole number from 1")
     chosen = make_solver(solver, registry)
-    if duel.game.form not in chosen.forms:
-        forms = ", ".join(sorted(form.value for form in chosen.forms))
-        raise RefusedError(f"solver {chosen.name} on {duel.game.spec}: needs a {forms} game, it is {duel.game.form}")
+    chosen.check_form(duel.game)
     best = duel.optimum() if optimum and duel.can.known_optimum and not chosen.finds_optimum else None
     place = None if folder is None else Path(folder)
-    answer = chosen.solve(duel, Run(iterations, seed, trace_every, best, report, place))
+    run = Run(iterations, seed, effort, score_effort, trace_every, best, report, place)
+    answer = chosen.solve(duel, run)
     return answer if answer.optimum is not None else replace(answer, optimum=best)
 
 

@@ -20,6 +20,8 @@ class GameSource(Plugin):
     kind: ClassVar[str] = "game"
     bare: ClassVar[tuple[str, ...]] = ()
     """Names of games that need no family before them."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Small games of it, as specs without the family, for its tests; the catalogue where there is none."""
 
     @abstractmethod
     def catalogue(self) -> tuple[str, ...]:
@@ -40,6 +42,8 @@ class PolicyLoader(Plugin):
     kind: ClassVar[str] = "policy-loader"
     takes: ClassVar[str | None] = None
     """What stands after the colon, such as `PATH`; None if nothing does."""
+    examples: ClassVar[tuple[str, ...]] = ()
+    """What may stand there for any small game, for its tests; files need none."""
 
     @abstractmethod
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:

@@ -14,6 +14,11 @@ from typer.exceptions import TyperException
 
 __all__ = ["app", "invoke"]
 
+CHOOSING = ("--plugin", "--disable")
+"""Options of `sparring` itself, which stand before the command."""
+INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt; here it is one line and exit code 1, as everything that is not a mistake."""
+
 app = typer.Typer(
     name="sparring",
     help="How exploitable is a policy under an attack budget, and how is it trained to be less so.",
@@ -39,6 +44,23 @@ Json = Annotated[
 Optimum = Annotated[
     bool, typer.Option("--optimum/--no-optimum", help="Compute the least exploitability of any victim, where known.")
 ]
+
+
+@app.callback()
+def choose(
+    context: typer.Context,
+    plugin: Annotated[
+        list[Path] | None, typer.Option("--plugin", metavar="FILE", help="Run a Python file and take in its plugins.")
+    ] = None,
+    disable: Annotated[
+        list[str] | None, typer.Option("--disable", metavar="NAME", help="Switch a plugin off; repeat for several.")
+    ] = None,
+) -> None:
+    """Choose the plugins that the command works with."""
+    if plugin or disable:
+        from sparring.cli import choosing
+
+        context.with_resource(choosing.registry(plugin or (), disable or ()).in_use())
 
 
 @app.command()
@@ -140,6 +162,30 @@ def plugins_info(
     informing.command(name)
 
 
+@plugins.command("check")
+def plugins_check(
+    name: Annotated[str, typer.Argument(metavar="PACKAGE-or-NAME", help="A package of plugins, or a plugin's name.")],
+) -> None:
+    """Run the conformance kit: one line a check, exit code 1 if one fails."""
+    from sparring.cli import checking
+
+    raise typer.Exit(checking.command(name))
+
+
+@plugins.command("new")
+def plugins_new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Such as threat-model, oracle or metric.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it will be asked for by, such as noisy-channel.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder in which the package's own folder is made.")
+    ] = Path(),
+) -> None:
+    """Write a complete package for a new plugin, which passes its own tests."""
+    from sparring.cli import scaffolding
+
+    scaffolding.command(kind, name, out)
+
+
 def invoke(arguments: list[str]) -> int:
     """Run the app on arguments and return an exit code.
 
@@ -152,13 +198,19 @@ def invoke(arguments: list[str]) -> int:
     try:
         code = command.main(args=arguments or ["--help"], prog_name="sparring", standalone_mode=False)
     except TyperException as error:
-        raise RequestError(f"{error.format_message()} (see 'sparring {_named(arguments)}--help')") from None
+        option, command_name = getattr(error, "option_name", ""), _named(arguments)
+        told = f"see 'sparring {command_name}--help'"
+        if option in CHOOSING and command_name:
+            told = f"it goes before the command: sparring {option} ... {command_name}..."
+        raise RequestError(f"{error.format_message()} ({told})") from None
     except typer.Abort:
         raise KeyboardInterrupt from None
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
 def _named(arguments: list[str]) -> str:
     """The command that the arguments name, followed by a space."""
     known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    return f"{arguments[0]} " if arguments and arguments[0] in known | {"plugins"} else ""
+    return next((f"{word} " for word in arguments if word in known | {"plugins"}), "")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparring.attack_game import AttackGame
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
+from sparring.cli.progress import progress_bar
 from sparring.cli.tables import evaluation_table, show
 from sparring.document import Evaluation
 from sparring.evaluating import evaluate
 from sparring.games import load_game
+from sparring.policy import Policy
 from sparring.policy_specs import describe, resolve_policy
 
 __all__ = ["Request", "command"]
@@ -42,14 +45,14 @@ def command(request: Request) -> None:
     check_target(None if request.plot is None else str(request.plot))
     budgets = budget_lists(request.threats, request.budgets)
     found = evaluations(request, budgets)
+    documents = [evaluation.to_document() for evaluation in found]
+    single = len(budgets) == 1 and "," not in request.budgets[0] and len(request.victims) == 1
+    write_document(request.json, documents[0] if single else documents)
     show(evaluation_table(found), aside=request.json == "-")
     if request.plot is not None:
         from sparring.pictures import budget_curves
 
         budget_curves(found, request.plot)
-    documents = [evaluation.to_document() for evaluation in found]
-    single = len(budgets) == 1 and "," not in request.budgets[0] and len(request.victims) == 1
-    write_document(request.json, documents[0] if single else documents)
 
 
 def evaluations(request: Request, budgets: list[list[float]]) -> list[Evaluation]:
@@ -59,22 +62,26 @@ def evaluations(request: Request, budgets: list[list[float]]) -> list[Evaluation
     duels = [
         attack(game, list(request.threats), values, victim_player=seat, benign=request.benign) for values in budgets
     ]
-    found = []
-    for victim in request.victims:
-        policy = resolve_policy(victim, game, seat)
-        found += [
-            evaluate(
-                duel,
-                policy,
-                request.oracles,
-                bounds=request.bounds,
-                metrics=request.metrics,
-                episodes=request.episodes,
-                seed=request.seed,
-                optimum=request.optimum,
-                command=shell_words(),
-                victim_spec=describe(victim),
-            )
-            for duel in duels
-        ]
+    found: list[Evaluation] = []
+    with progress_bar(len(request.victims) * len(duels), "evaluating") as advance:
+        for victim in request.victims:
+            policy = resolve_policy(victim, game, seat)
+            for duel in duels:
+                found.append(_evaluation(request, duel, victim, policy))
+                advance(len(found), f"evaluating {victim}")
     return found
+
+
+def _evaluation(request: Request, duel: AttackGame, victim: str, policy: Policy) -> Evaluation:
+    return evaluate(
+        duel,
+        policy,
+        request.oracles,
+        bounds=request.bounds,
+        metrics=request.metrics,
+        episodes=request.episodes,
+        seed=request.seed,
+        optimum=request.optimum,
+        command=shell_words(),
+        victim_spec=describe(victim),
+    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from sparring.cli.tables import show
 from sparring.errors import RequestError, nearest
 from sparring.plugin import Plugin
 from sparring.registry import Entry, default_registry
@@ -22,16 +23,17 @@ def command(name: str) -> None:
     if not entries:
         known = {entry.name for entry in registry.entries}
         raise RequestError(f"unknown plugin {name!r}: {nearest(name, known)}")
-    console = Console(highlight=False)
     for entry in entries:
-        console.print(_declaration(entry, registry.load(entry)))
+        show(_declaration(entry, registry.load(entry)))
         options = _options(registry.load(entry))
         if options is not None:
-            console.print(options)
+            show(options)
 
 
 def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
     table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # where the code lies must be readable to the last letter
     facts = {
         "plugin": f"{entry.kind} {entry.name}",
         "summary": plugin.summary,
@@ -42,7 +44,7 @@ def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
         "code": inspect.getsourcefile(plugin) or "-",
     }
     for key, value in (facts | _of_kind(plugin)).items():
-        table.add_row(key, value)
+        table.add_row(key, escape(value))  # a plugin's own words may hold brackets
     return table
 
 
@@ -70,7 +72,8 @@ def _options(plugin: type[Plugin]) -> Table | None:
         table.add_column(name)
     for name, field in fields.items():
         shape = _shape(field, schema.get("$defs", {}))
-        table.add_row(name, shape[0], str(field.get("default", "-")), shape[1], field.get("description", ""))
+        told = (name, shape[0], str(field.get("default", "-")), shape[1], field.get("description", ""))
+        table.add_row(*[escape(part) for part in told])
     return table
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from sparring.attack_game import AttackGame
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
+from sparring.cli.progress import progress_bar
 from sparring.cli.tables import show, trace_table
 from sparring.errors import RequestError
 from sparring.files import write_text
@@ -56,7 +56,7 @@ def command(request: Request) -> None:
     )
     if request.out is not None:
         _make_folder(request.out)
-    with _Bar(request.iterations) as bar:
+    with progress_bar(request.iterations, "solving") as advance:
         answer = solve(
             duel,
             solver,
@@ -64,7 +64,7 @@ def command(request: Request) -> None:
             seed=request.seed,
             optimum=request.optimum,
             folder=request.out,
-            report=bar.report,
+            report=lambda row: advance(row.iteration, f"solving, exploitability {row.last:.4g}"),
         )
     document = _document(request, duel, answer, clock, solver.name)
     if request.out is not None:
@@ -73,29 +73,6 @@ def command(request: Request) -> None:
     write_document(request.json, document)
     if answer.interrupted:
         raise KeyboardInterrupt
-
-
-class _Bar:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, iterations: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._progress = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-        self._task = self._progress.add_task("solving", total=iterations)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def report(self, row: TraceRow) -> None:
-        """Move the bar."""
-        text = f"solving, exploitability {row.last:.4g}"
-        self._progress.update(self._task, completed=row.iteration, description=text)
 
 
 def _make_folder(folder: Path) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparring.access import ChargedAccess, ObservationAccess
-from sparring.array_files import load_arrays, save_arrays
-from sparring.attack_game import AttackGame, Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
+from sparring.attack_game import Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
 from sparring.errors import RequestError
+from sparring.exact_attack_game import ExactAttackGame
 from sparring.exploitability import Estimate, Interval
 from sparring.markov import evaluation
 from sparring.markov.channels import EffectiveGame, effective_game
@@ -21,7 +20,6 @@ from sparring.markov.game import MarkovGame
 from sparring.markov.policy import MarkovPolicy
 from sparring.policy import Mixture, Policy
 from sparring.projection import project_simplex
-from sparring.streams import stream
 
 __all__ = ["MarkovAttackGame"]
 
@@ -32,7 +30,7 @@ COIN = "the victim is not told how the coin fell, so its best response depends o
 MIXED = "a mixture drawn once an episode makes the best response depend on the past"
 
 
-class MarkovAttackGame(AttackGame):
+class MarkovAttackGame(ExactAttackGame):
     """A Markov game under attack, with the budget charged into its tables."""
 
     def __init__(self, game: MarkovGame, charged: Sequence[ChargedAccess], victim_player: int | None) -> None:
@@ -40,6 +38,8 @@ class MarkovAttackGame(AttackGame):
         self.charged = tuple(charged)
         self.victim_player = victim_player
         self.effective: EffectiveGame = effective_game(game, self.charged, victim_player)
+        for array in (self.effective.legal, self.effective.reward, self.effective.rho):
+            array.flags.writeable = False  # oracles are handed this attack game, and must not widen it
         self._nominal: EffectiveGame | None = None
 
     @property
@@ -69,12 +69,6 @@ class MarkovAttackGame(AttackGame):
             why=why,
         )
 
-    def start(self, side: Side, seed: int, learner: str = "direct") -> LearnerState:
-        """Start from a random policy (rethinking, algorithms 1 and 2, line 1)."""
-        if learner != "direct":
-            raise RequestError(f"learner {learner!r}: the markov form has 'direct'")
-        return LearnerState(side, self.draw(side, stream(seed, "start", side)).probabilities)
-
     def freeze(self, state: LearnerState) -> MarkovPolicy:
         """The learner's table as a policy."""
         return MarkovPolicy(state.parameters, self.victim_player if state.side is Side.VICTIM else None)
@@ -97,8 +91,8 @@ class MarkovAttackGame(AttackGame):
         Returns:
             [observations, A] for the victim, [S, B] for the attacker (0 at options it does not have).
         """
-        own = self._table(policy, side)
-        other = self._table(against, side.other)
+        own = self.parameters(policy, side)
+        other = self.parameters(against, side.other)
         victim, attacker = (own, other) if side is Side.VICTIM else (other, own)
         game, gamma = self.effective, self.game.gamma
         states, options, actions = game.shape
@@ -130,7 +124,7 @@ class MarkovAttackGame(AttackGame):
         self.require(f"respond:{side}", side in self.can.response)
         self.require("respond:mixture", not isinstance(against, Mixture))
         solve = evaluation.best_attacker if side is Side.ATTACKER else evaluation.best_victim
-        table, values = solve(self.effective, self.game.gamma, self._table(against, side.other))
+        table, values = solve(self.effective, self.game.gamma, self.parameters(against, side.other))
         return LearnerState(side, table), Estimate(float(self.effective.rho @ values), steps=1)
 
     def mix(self, average: Policy | None, policy: Policy, weight: float, side: Side) -> Policy:
@@ -159,8 +153,8 @@ class MarkovAttackGame(AttackGame):
     def state_values(self, victim: Policy, attacker: Policy | None = None) -> Floats:
         """The victim's return from each state of the effective game, [S] (`V` and `V~` of the thesis)."""
         game = self.effective if attacker is not None else self._unattacked()
-        table = self._table(attacker, Side.ATTACKER) if attacker is not None else _first_option(game)
-        return evaluation.chain(game, self.game.gamma, self._table(victim, Side.VICTIM), table).values()
+        table = self.parameters(attacker, Side.ATTACKER) if attacker is not None else _first_option(game)
+        return evaluation.chain(game, self.game.gamma, self.parameters(victim, Side.VICTIM), table).values()
 
     def draw(self, side: Side, rng: np.random.Generator) -> MarkovPolicy:
         """Uniform over the simplex of the legal choices of each row."""
@@ -179,8 +173,8 @@ class MarkovAttackGame(AttackGame):
         has one entry for each state of the game.
         """
         game = self.effective if attacker is not None else self._unattacked()
-        table = self._table(attacker, Side.ATTACKER) if attacker is not None else _first_option(game)
-        made = evaluation.chain(game, self.game.gamma, self._table(victim, Side.VICTIM), table)
+        table = self.parameters(attacker, Side.ATTACKER) if attacker is not None else _first_option(game)
+        made = evaluation.chain(game, self.game.gamma, self.parameters(victim, Side.VICTIM), table)
         return np.asarray(made.visitation(game.rho).reshape(-1, self.game.states).sum(axis=0))
 
     def exploitability(self, victim: Policy, effort: Effort | None = None, seed: int = 0) -> Interval:
@@ -207,34 +201,16 @@ class MarkovAttackGame(AttackGame):
         """`min r / (1 - gamma)`."""
         return float(self.game.reward[self.victim_player or 0].min() / (1 - self.game.gamma))
 
-    def check_policy(self, policy: Policy, side: Side) -> Policy:
-        """Refuse a policy of another game, seat or form."""
-        for part in policy.policies if isinstance(policy, Mixture) else (policy,):
-            self._table(part, side)
-        return policy
+    def restore_single(self, document: Mapping[str, Any], side: Side) -> MarkovPolicy:
+        """A table."""
+        return MarkovPolicy(np.asarray(document["probabilities"], dtype=np.float64), document["player"])
 
-    def restore(self, document: Mapping[str, Any], side: Side) -> Policy:
-        """A markov policy or a mixture of them."""
-        if document["kind"] == "mixture":
-            parts = tuple(self.restore(part, side) for part in document["policies"])
-            return Mixture(parts, tuple(document["weights"]))
-        policy = MarkovPolicy(np.asarray(document["probabilities"], dtype=np.float64), document["player"])
-        return self.check_policy(policy, side)
-
-    def save_state(self, state: LearnerState, path: Path) -> None:
-        """Write the learner's table."""
-        save_arrays(state, {"table": state.parameters}, path)
-
-    def load_state(self, path: Path) -> LearnerState:
-        """Read the learner's table."""
-        state, arrays = load_arrays(path, ("table",))
-        return replace(state, parameters=arrays["table"])
-
-    def _table(self, policy: Policy, side: Side) -> Floats:
+    def parameters(self, policy: Policy, side: Side) -> Floats:
+        """The policy's array, once it is seen to fit."""
         states, options, actions = self.effective.shape
         wanted = (self.effective.observations, actions) if side is Side.VICTIM else (states, options)
         if not isinstance(policy, MarkovPolicy):
-            raise RequestError(f"{side}: a {policy.form} policy, but {self.game.spec} needs a markov one")
+            return self.parameters(self.resolved(policy, side), side)
         if policy.probabilities.shape != wanted:
             found = list(policy.probabilities.shape)
             raise RequestError(

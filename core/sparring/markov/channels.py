@@ -216,7 +216,9 @@ def _channel(game: MarkovGame, part: ChargedAccess, shape: tuple[int, int, int])
     everywhere = np.full(states, budget.value if mix else 1.0)
     if isinstance(access, OpponentAccess) and mix:
         share = np.ones(states) if access.share is None else _shaped(game, "share", access.share, (states,))
-        return _Channel(np.ones((states, others), np.bool_), everywhere * np.clip(share, 0.0, 1.0))
+        if ((share < 0) | (share > 1)).any():
+            raise RequestError(f"{game.spec}: share must be [{states}] numbers from 0 to 1")
+        return _Channel(np.ones((states, others), np.bool_), everywhere * share)
     if isinstance(access, ActionAccess) and mix and access.mode == "replace":
         if access.allowed is None:
             return _Channel(np.ones((states, actions), np.bool_), everywhere)

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from sparring.errors import RequestError
 from sparring.forms import Form
-from sparring.game import Game
+from sparring.game import Game, frozen
 from sparring.markov.policy import MarkovPolicy
 from sparring.policy import numbers
 
@@ -81,6 +81,9 @@ class MarkovGame(Game):
         self._check_rows("rho", self.rho, np.zeros(states, np.int64), self.rho.sum(keepdims=True))
         cancel = self.players == 2 and bool(np.allclose(self.reward.sum(axis=0), 0.0, atol=1e-12))
         object.__setattr__(self, "zero_sum", cancel)
+        for name in ("reward", "rho"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        self.transition.data.flags.writeable = False
 
     def _check_rows(
         self, name: str, entries: Floats, owner: NDArray[np.integer[Any]], totals: NDArray[np.float64]

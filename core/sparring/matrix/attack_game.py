@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sparring.access import ChargedAccess, ObservationAccess, OpponentAccess
-from sparring.array_files import load_arrays, save_arrays
-from sparring.attack_game import AttackGame, Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
+from sparring.attack_game import Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
 from sparring.errors import RefusedError, RequestError
+from sparring.exact_attack_game import ExactAttackGame
 from sparring.exploitability import Estimate, Interval
 from sparring.markov.channels import effective_game
 from sparring.markov.game import MarkovGame
@@ -23,14 +22,13 @@ from sparring.matrix.game import MatrixGame
 from sparring.matrix.policy import MatrixPolicy
 from sparring.policy import Mixture, Policy
 from sparring.projection import project_simplex
-from sparring.streams import stream
 
 __all__ = ["MatrixAttackGame"]
 
 Floats = NDArray[np.float64]
 
 
-class MatrixAttackGame(AttackGame):
+class MatrixAttackGame(ExactAttackGame):
     """A matrix game under attack: `payoff[a, b]` with the budget charged into it."""
 
     def __init__(self, game: MatrixGame, charged: Sequence[ChargedAccess], victim_player: int | None) -> None:
@@ -39,6 +37,7 @@ class MatrixAttackGame(AttackGame):
         self.victim_player = victim_player
         self.payoff: Floats = _effective_payoff(game, self.charged, victim_player)
         """The victim's return for its action and the attacker's option, [A, B]."""
+        self.payoff.flags.writeable = False  # oracles are handed this attack game, and must not widen it
 
     @property
     def can(self) -> Capabilities:
@@ -46,19 +45,13 @@ class MatrixAttackGame(AttackGame):
         both = frozenset(Side)
         return Capabilities(True, both, both, both, both, "realisation-plan", scores_average=True, known_optimum=True)
 
-    def start(self, side: Side, seed: int, learner: str = "direct") -> LearnerState:
-        """Start from a random policy (rethinking, algorithms 1 and 2, line 1)."""
-        if learner != "direct":
-            raise RequestError(f"learner {learner!r}: the matrix form has 'direct'")
-        return LearnerState(side, self.draw(side, stream(seed, "start", side)).probabilities)
-
     def freeze(self, state: LearnerState) -> MatrixPolicy:
         """The learner's strategy as a policy."""
         return MatrixPolicy(state.parameters, self.victim_player if state.side is Side.VICTIM else None)
 
     def gradient(self, side: Side, against: Policy) -> Floats:
         """Gradient of the victim's return in one side's strategy: the payoff of each of its actions."""
-        other = self._vector(against, side.other)
+        other = self.parameters(against, side.other)
         return self.payoff @ other if side is Side.VICTIM else other @ self.payoff
 
     def step(
@@ -86,8 +79,8 @@ class MatrixAttackGame(AttackGame):
 
     def mix(self, average: Policy | None, policy: Policy, weight: float, side: Side) -> MatrixPolicy:
         """The average strategy, which plays exactly like the mixture drawn once an episode."""
-        new = self._vector(policy, side)
-        table = new if average is None else (1 - weight) * self._vector(average, side) + weight * new
+        new = self.parameters(policy, side)
+        table = new if average is None else (1 - weight) * self.parameters(average, side) + weight * new
         return MatrixPolicy(table, self.victim_player if side is Side.VICTIM else None)
 
     def measure(
@@ -98,10 +91,10 @@ class MatrixAttackGame(AttackGame):
         episodes: int | None = None,
     ) -> Estimate:
         """`x^T P y`, exact."""
-        own = self._vector(victim, Side.VICTIM)
+        own = self.parameters(victim, Side.VICTIM)
         if attacker is None:
             return Estimate(float(own @ self._unattacked()), steps=1)
-        return Estimate(float(own @ self.payoff @ self._vector(attacker, Side.ATTACKER)), steps=1)
+        return Estimate(float(own @ self.payoff @ self.parameters(attacker, Side.ATTACKER)), steps=1)
 
     def draw(self, side: Side, rng: np.random.Generator) -> MatrixPolicy:
         """Uniform over the simplex."""
@@ -124,35 +117,18 @@ class MatrixAttackGame(AttackGame):
         """The victim's least payoff."""
         return float(self.game.for_seat(self.victim_player).min())
 
-    def check_policy(self, policy: Policy, side: Side) -> Policy:
-        """Refuse a policy of another game, seat or form."""
-        self._vector(policy, side)
-        return policy
+    def restore_single(self, document: Mapping[str, Any], side: Side) -> MatrixPolicy:
+        """A strategy."""
+        return MatrixPolicy(np.asarray(document["probabilities"], dtype=np.float64), document["player"])
 
-    def restore(self, document: Mapping[str, Any], side: Side) -> Policy:
-        """A matrix policy or a mixture of them."""
-        if document["kind"] == "mixture":
-            parts = tuple(self.restore(part, side) for part in document["policies"])
-            return Mixture(parts, tuple(document["weights"]))
-        policy = MatrixPolicy(np.asarray(document["probabilities"], dtype=np.float64), document["player"])
-        return self.check_policy(policy, side)
-
-    def save_state(self, state: LearnerState, path: Path) -> None:
-        """Write the learner's strategy."""
-        save_arrays(state, {"strategy": state.parameters}, path)
-
-    def load_state(self, path: Path) -> LearnerState:
-        """Read the learner's strategy."""
-        state, arrays = load_arrays(path, ("strategy",))
-        return replace(state, parameters=arrays["strategy"])
-
-    def _vector(self, policy: Policy, side: Side) -> Floats:
+    def parameters(self, policy: Policy, side: Side) -> Floats:
+        """The policy's array, once it is seen to fit; of a mixture, the average."""
         if isinstance(policy, Mixture):
-            parts = [self._vector(part, side) for part in policy.policies]
+            parts = [self.parameters(part, side) for part in policy.policies]
             return np.asarray(np.asarray(policy.weights) @ np.asarray(parts))
         size = self.payoff.shape[0 if side is Side.VICTIM else 1]
         if not isinstance(policy, MatrixPolicy):
-            raise RequestError(f"{side}: a {policy.form} policy, but {self.game.spec} needs a matrix one")
+            return self.parameters(self.resolved(policy, side), side)
         if len(policy.probabilities) != size:
             found = len(policy.probabilities)
             raise RequestError(f"{side}: policy with {found} actions does not fit {self.game.spec}, expected {size}")

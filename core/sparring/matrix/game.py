@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sparring.errors import RequestError
 from sparring.forms import Form
-from sparring.game import Game
+from sparring.game import Game, frozen
 from sparring.matrix.policy import MatrixPolicy
 from sparring.policy import numbers
 
@@ -49,7 +49,7 @@ class MatrixGame(Game):
                 f"{self.spec}: payoff of player {player} at row {row}, column {column} is "
                 f"{payoff[player, row, column]}, expected a finite number"
             )
-        object.__setattr__(self, "payoff", payoff)
+        object.__setattr__(self, "payoff", frozen(payoff))
         object.__setattr__(self, "zero_sum", bool(np.allclose(payoff.sum(axis=0), 0.0, atol=1e-12)))
 
     @property

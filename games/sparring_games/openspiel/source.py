@@ -54,6 +54,7 @@ class OpenSpiel(GameSource):
     source: ClassVar[str] = "Lanctot et al. 2019 (OpenSpiel); von Stengel 1996 (sequence form)"
     forms: ClassVar[frozenset[Form]] = frozenset({Form.EXTENSIVE})
     bare: ClassVar[tuple[str, ...]] = BARE
+    examples: ClassVar[tuple[str, ...]] = ("kuhn_poker", "liars_dice(numdice=1,dice_sides=2)")
 
     def catalogue(self) -> tuple[str, ...]:
         """The games that need no family; OpenSpiel itself lists all of its own."""

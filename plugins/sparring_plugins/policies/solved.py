@@ -30,6 +30,7 @@ class Solved(PolicyLoader):
     name: ClassVar[str] = "solved"
     summary: ClassVar[str] = "trained by a solver at full budget, such as `solved:cfr+(iterations=100)`"
     takes: ClassVar[str | None] = "SOLVER"
+    examples: ClassVar[tuple[str, ...]] = ("min-oracle",)
     Options: ClassVar[type[PluginOptions]] = SolvedOptions
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sparring.access import ChargedAccess, OpponentAccess
 from sparring.attack_game import AttackGame, Side
 from sparring.errors import RequestError
 from sparring.files import write_text
@@ -95,7 +97,7 @@ def identity(duel: AttackGame, solver: Solver, run: Run) -> dict[str, Any]:
     return {
         "game": duel.game.spec,
         "seat": duel.victim_player,
-        "threats": [[part.threat, dict(part.options), part.budget.value, part.benign] for part in duel.charged],
+        "threats": [[part.threat, dict(part.options), part.budget.value, _benign(part)] for part in duel.charged],
         "solver": [solver.name, solver.options.model_dump()],
         "seed": run.seed,
     }
@@ -111,6 +113,14 @@ def check_identity(found: dict[str, Any], wanted: dict[str, Any], folder: Path) 
     changed = sorted(key for key in expected if found.get(key) != expected[key])
     if changed:
         raise RequestError(f"run folder {folder}: holds a run with another {', '.join(changed)}; choose a new one")
+
+
+def _benign(part: ChargedAccess) -> str | None:
+    """A fingerprint of the benign policy; its spec alone does not tell two arrays or two states of a file apart."""
+    policy = part.access.benign if isinstance(part.access, OpponentAccess) else None
+    if policy is None:
+        return None
+    return hashlib.blake2b(json.dumps(policy.to_document(), sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _side(name: str) -> Side:

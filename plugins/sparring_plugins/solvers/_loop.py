@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from sparring.attack_game import AttackGame, LearnerState, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, LearnerState, Side, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.solver import Answer, PolicyKind, Run, Solver, TraceRow
@@ -57,8 +57,10 @@ class IterativeSolver(Solver):
         return Play(duel.start(Side.VICTIM, seed, learner), duel.start(Side.ATTACKER, seed, learner))
 
     @abstractmethod
-    def advance(self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator) -> tuple[Play, StepInfo]:
-        """One iteration; `iteration` counts from 0."""
+    def advance(
+        self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator, effort: Effort | None
+    ) -> tuple[Play, StepInfo]:
+        """One iteration; `iteration` counts from 0, `effort` limits each trained response."""
 
     def weight(self, iteration: int) -> float:
         """Weight of the victim after an iteration in the average and the draw (theorem 5.3: its step size)."""
@@ -109,7 +111,7 @@ class IterativeSolver(Solver):
     def _iterate(self, duel: AttackGame, run: Run, progress: Progress) -> Progress:
         """Advance once, then take the new victim into the average and the draw."""
         rng = stream(run.seed, "iterate", progress.iteration)
-        play, info = self.advance(duel, progress.play, progress.iteration, rng)
+        play, info = self.advance(duel, progress.play, progress.iteration, rng, run.effort)
         victim = duel.freeze(play.victim)
         weight = self.weight(progress.iteration)
         total = progress.total_weight + weight
@@ -132,10 +134,11 @@ class IterativeSolver(Solver):
 def _score(duel: AttackGame, run: Run, progress: Progress) -> Progress:
     """Add a row to the trace and keep the best victim seen in it."""
     victim = duel.freeze(progress.play.victim)
-    last = duel.exploitability(victim).lower
+    seed = int(stream(run.seed, "trace", progress.iteration).integers(2**31))
+    last = duel.exploitability(victim, run.score_effort, seed).lower
     averaged = None
     if duel.can.scores_average and progress.averaged is not None:
-        averaged = duel.exploitability(progress.averaged).lower
+        averaged = duel.exploitability(progress.averaged, run.score_effort, seed).lower
     seen = [row.last for row in progress.trace] + [last]
     row = TraceRow(
         iteration=progress.iteration,

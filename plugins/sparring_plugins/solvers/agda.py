@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, StepInfo
+from sparring.attack_game import AttackGame, Effort, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeSolver, Play
@@ -27,7 +27,9 @@ class Agda(IterativeSolver):
         """The step size."""
         return rate_at(self.options.rate, self.options.decay, iteration)
 
-    def advance(self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator) -> tuple[Play, StepInfo]:
+    def advance(
+        self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator, effort: Effort | None
+    ) -> tuple[Play, StepInfo]:
         """`y' = P(y - eta grad(x)), x' = P(x + eta grad(y'))`."""
         rate = self.weight(iteration)
         attacker, spent = duel.step(play.attacker, duel.freeze(play.victim), rate, rng)

@@ -69,12 +69,14 @@ class CfrPlus(Solver):
                 matching.run(block, every=block, target=self.options.target)
                 seconds += time.perf_counter() - began
                 trace = (*trace, _row(duel, run, matching, trace, seconds))
-                if run.report is not None:
-                    run.report(trace[-1])
                 if run.folder is not None:
                     self._save(duel, run, matching, trace)
+                if run.report is not None:
+                    run.report(trace[-1])
         except KeyboardInterrupt:
             interrupted = True
+        if not trace or trace[-1].iteration != matching.iterations:
+            trace = (*trace, _row(duel, run, matching, trace, seconds))
         averaged, last = _victims(duel, matching)
         kind: Literal["averaged", "last"] = self.options.policy
         chosen = averaged if kind == "averaged" else last
@@ -94,8 +96,7 @@ class CfrPlus(Solver):
             return ()
         header, arrays = _read(path)
         check_identity(header["of"], identity(duel, self, run), path.parent)
-        for name, array in arrays.items():
-            getattr(matching, name)[...] = array
+        matching.restore(**arrays)
         return tuple(TraceRow(**row) for row in header["trace"])
 
 
@@ -110,8 +111,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
 
 def _victims(duel: ExtensiveAttackGame, matching: RegretMatching) -> tuple[Policy, Policy]:
     """The averaged victim and the last one."""
-    averaged = duel.policy_of_plan(matching.averaged_plans()[0], Side.VICTIM)
-    return averaged, duel.policy_of_behaviour(matching.last_behaviours()[0], Side.VICTIM)
+    last = duel.policy_of_behaviour(matching.last_behaviours()[0], Side.VICTIM)
+    if matching.iterations == 0:
+        return last, last
+    return duel.policy_of_plan(matching.averaged_plans()[0], Side.VICTIM), last
 
 
 def _row(

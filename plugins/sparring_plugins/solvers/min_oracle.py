@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, Side, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeOptions, IterativeSolver, Play
@@ -39,9 +39,13 @@ class MinOracle(IterativeSolver):
         """The step size (algorithm 1, line 5)."""
         return rate_at(self.options.rate, self.options.decay, iteration)
 
-    def advance(self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator) -> tuple[Play, StepInfo]:
+    def advance(
+        self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator, effort: Effort | None
+    ) -> tuple[Play, StepInfo]:
         """Lines 3 and 4."""
-        attacker, answer = duel.respond(Side.ATTACKER, duel.freeze(play.victim), warm=play.attacker, rng=rng)
+        attacker, answer = duel.respond(
+            Side.ATTACKER, duel.freeze(play.victim), warm=play.attacker, effort=effort, rng=rng
+        )
         victim, info = duel.step(play.victim, duel.freeze(attacker), self.weight(iteration), rng)
         return Play(victim, attacker), StepInfo(info.steps + answer.steps, info.gradient_norm)
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, StepInfo
+from sparring.attack_game import AttackGame, Effort, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.solver import Solver
@@ -44,7 +44,9 @@ class SelfPlay(IterativeSolver):
         """The step size."""
         return rate_at(self.options.rate, self.options.decay, iteration)
 
-    def advance(self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator) -> tuple[Play, StepInfo]:
+    def advance(
+        self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator, effort: Effort | None
+    ) -> tuple[Play, StepInfo]:
         """Draw one opponent for each side, then step."""
         rate = self.weight(iteration)
         attacker, spent = duel.step(play.attacker, self._drawn(play.memory["victim"], rng), rate, rng)

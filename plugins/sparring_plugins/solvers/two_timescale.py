@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, StepInfo
+from sparring.attack_game import AttackGame, Effort, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeOptions, IterativeSolver, Play
@@ -35,7 +35,9 @@ class TwoTimescale(IterativeSolver):
         """The victim's step size (algorithm 2, line 5)."""
         return rate_at(self.options.victim_rate, self.options.decay, iteration)
 
-    def advance(self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator) -> tuple[Play, StepInfo]:
+    def advance(
+        self, duel: AttackGame, play: Play, iteration: int, rng: np.random.Generator, effort: Effort | None
+    ) -> tuple[Play, StepInfo]:
         """Lines 3 and 4: both against the other as it was before."""
         against_attacker, against_victim = duel.freeze(play.attacker), duel.freeze(play.victim)
         rate = rate_at(self.options.attacker_rate, self.options.decay, iteration)

@@ -1,0 +1,119 @@
+"""Policy loaders: they load what they should, refuse the rest, and run nothing that lies in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from sparring.access import ActionAccess, ChargedAccess, OpponentAccess
+from sparring.attack_game import AttackGame, Side
+from sparring.budgets import MIXING_PROBABILITY
+from sparring.errors import RefusedError, RequestError
+from sparring.game import Game
+from sparring.policy import Policy
+from sparring.source import PolicyLoader
+from sparring.testing.arena import GAMES
+from sparring.testing.bench import Bench, Done, Held, Inputs, Setting
+from sparring.testing.hostile_files import hostile_files, spoilt_files
+
+__all__ = ["LoaderBench", "refuses_spoilt_files", "runs_nothing_from_files"]
+
+FILES = ("policy.json", "policy.npz", ".")
+"""What the kit offers to loaders of files: a document, an array, and a folder with the document in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoaderBench(Bench):
+    """Lets one loader load."""
+
+    @property
+    def loader(self) -> PolicyLoader:
+        """An instance."""
+        loader = self.subject.make()
+        assert isinstance(loader, PolicyLoader)
+        return loader
+
+    def settings(self) -> list[Setting]:
+        """Its examples, files that hold a policy if it takes anything, or else nothing, for every game of the kit."""
+        made = []
+        takes = self.loader.takes is not None
+        arguments = [*self.loader.examples, *(FILES if takes else ())] or [""]
+        for form in self.subject.exact_forms:
+            for maker, argument in product(GAMES[form], arguments):
+                label = f"{maker().spec}, {argument!r}"
+                made.append(Setting(label, form, partial(self._run, maker, argument)))
+        return made
+
+    def _run(self, maker: Callable[[], Game], argument: str, seed: int) -> Done:
+        game = maker()
+        seat = game.check_seat(None)
+        duel = _attackable(game, seat)
+        inputs = Inputs(game=game)
+        with tempfile.TemporaryDirectory() as folder:
+            saved = argument in FILES and argument not in self.loader.examples
+            _save(duel.draw(Side.VICTIM, np.random.default_rng(35)), game, Path(folder))
+            try:
+                policy = self.loader.load(str(Path(folder, argument)) if saved else argument, game, seat)
+            except RequestError as error:  # no file of this loader's, or no game for it
+                raise RefusedError(str(error)) from error
+            except Exception as error:
+                if not saved:
+                    raise
+                # How it refuses files that are not its own is the business of another check.
+                raise RefusedError(f"{type(error).__name__}: {error}") from error
+        held = (Held(policy, Side.VICTIM, duel),) if isinstance(policy, Policy) else ()
+        return Done(policy.to_document() if held else policy, inputs, held, policy)
+
+
+def _attackable(game: Game, seat: int | None) -> AttackGame:
+    access = ActionAccess() if game.players == 1 else OpponentAccess(None)
+    return game.attack_game([ChargedAccess(access, MIXING_PROBABILITY.budget(1.0), "kit")], seat)
+
+
+def _save(policy: Policy, game: Game, folder: Path) -> None:
+    """The policy as the files that `sparring solve` and numpy write."""
+    document = {"schema": "sparring.policy/1", "game": game.spec, **policy.to_document()}
+    (folder / "policy.json").write_text(json.dumps(document), encoding="utf-8")
+    np.savez(folder / "policy.npz", probabilities=np.asarray(getattr(policy, "probabilities", ())))
+
+
+def refuses_spoilt_files(bench: LoaderBench) -> None:
+    """What is missing, damaged or of another kind is a RequestError, with and without a game."""
+    game = bench.subject.exact_forms and GAMES[bench.subject.exact_forms[0]][0]()
+    with tempfile.TemporaryDirectory() as folder:
+        files = spoilt_files(Path(folder))
+        for path, world in product(files, (game or None, None)):
+            try:
+                found = bench.loader.load(str(path), world, None if world is None else world.check_seat(None))
+            except RequestError:
+                continue
+            except Exception as error:
+                cause = f"{path.name} raises {type(error).__name__}: {error}"
+            else:
+                cause = f"{path.name} gives {found!r}"
+            remedy = "catch what reading raises, and raise a RequestError that says what the file should be"
+            raise bench.subject.failure(cause, remedy, "a game at hand" if world is not None else "no game at hand")
+
+
+def runs_nothing_from_files(bench: LoaderBench) -> None:
+    """Nothing that lies in a file is executed, however it is packed."""
+    game = bench.subject.exact_forms and GAMES[bench.subject.exact_forms[0]][0]()
+    with tempfile.TemporaryDirectory() as folder:
+        mark = Path(folder, "mark")
+        for path, world in product(hostile_files(Path(folder), mark), (game or None, None)):
+            # Whether and how it refuses the file is the business of another check.
+            with contextlib.suppress(Exception):
+                bench.loader.load(str(path), world, None if world is None else world.check_seat(None))
+            if mark.exists():
+                raise bench.subject.failure(
+                    f"loading {path.name} runs code that lies in the file",
+                    "read JSON, safetensors or numpy arrays with allow_pickle=False; torch with weights_only=True",
+                )
