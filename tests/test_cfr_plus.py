@@ -78,5 +78,5 @@ def test_a_folder_of_another_run_is_refused(tmp_path):
 
 def test_other_forms_are_refused_by_name():
     duel = sparring.attack("matrix:rock-paper-scissors", "partial-control", 1.0)
-    with pytest.raises(RefusedError, match="solver cfr\\+ on matrix:rock-paper-scissors: needs a extensive game"):
+    with pytest.raises(RefusedError, match="solver cfr\\+ on matrix:rock-paper-scissors: needs an extensive game"):
         sparring.solve(duel, "cfr+")

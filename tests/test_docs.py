@@ -2,7 +2,8 @@
 
 A page is run from top to bottom in one empty folder, so that later blocks can use what earlier ones made:
 
-- ```` ```python ```` is executed; all such blocks of a page share their names.
+- ```` ```python ```` is executed; all such blocks of a page share their names. With `title="FILE"` after it the
+  block is written to that file instead.
 - ```` ```pycon ```` (lines with `>>>`) is executed too, and what it shows must be what comes out.
 - ```` ```console ```` : lines that start with `$ ` are run by bash with this environment's `sparring`;
   what is shown below a line must be what comes out (standard output and error). Without anything
@@ -30,7 +31,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 FENCE = re.compile(
     r"(?:^[ \t]*<!-- *not run: *(?P<reason>[^\n]*?) *-->[ \t]*\n+)?"
-    r"^(?P<indent>[ \t]*)```(?P<language>python|pycon|console)\b[^\n]*\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
+    r"^(?P<indent>[ \t]*)```(?P<language>python|pycon|console)\b(?P<rest>[^\n]*)\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
 LOOSE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -43,6 +44,8 @@ class Block:
     language: str
     text: str
     line: int
+    file: str | None = None
+    """Where its text is written to; None for a block that is run."""
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -50,7 +53,9 @@ def blocks(page: str) -> Iterator[Block]:
     for found in FENCE.finditer(page):
         if found["reason"] is None:
             text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
-            yield Block(found["language"], text, page.count("\n", 0, found.start("text")) + 1)
+            title = re.search(r'title="([^"]+)"', found["rest"])
+            file = title[1] if title is not None and found["language"] == "python" else None
+            yield Block(found["language"], text, page.count("\n", 0, found.start("text")) + 1, file)
 
 
 def run_block(block: Block, page: str, names: dict[str, Any], folder: Path) -> None:
@@ -59,7 +64,9 @@ def run_block(block: Block, page: str, names: dict[str, Any], folder: Path) -> N
     Raises:
         AssertionError: something else came out than what the page shows.
     """
-    if block.language == "python":
+    if block.file is not None:
+        (folder / block.file).write_text(block.text, encoding="utf-8")
+    elif block.language == "python":
         exec(compile("\n" * (block.line - 1) + block.text, page, "exec"), names)
     elif block.language == "pycon":
         run_session(block, page, names)
@@ -134,16 +141,20 @@ a ... b
 ```bash
 false
 ```
+```python title="said.py"
+raise SystemExit("only written")
+```
 """
 
 
 def test_blocks_are_found_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = list(blocks(SAMPLE))
-    assert [block.language for block in found] == ["python", "pycon", "console"]
+    assert [block.language for block in found] == ["python", "pycon", "console", "python"]
     names: dict[str, Any] = {}
     for block in found:
         run_block(block, "sample", names, tmp_path)
+    assert (tmp_path / "said.py").read_text() == 'raise SystemExit("only written")\n'
 
 
 @pytest.mark.parametrize(

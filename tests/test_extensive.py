@@ -303,3 +303,17 @@ def test_openspiel_policies() -> None:
     again = duel.restore(victim.to_document(), Side.VICTIM)
     assert isinstance(again, TreePolicy)
     assert np.array_equal(again.probabilities, victim.probabilities)
+
+
+def test_direct_calls_take_what_evaluate_takes() -> None:
+    duel = duel_on("kuhn_poker", 1.0)
+    uniform = duel.game.uniform_policy(0)
+    expected = duel.exploitability(uniform)
+    assert duel.exploitability("uniform") == expected  # type: ignore[arg-type]  # specs are resolved at the door
+    assert duel.exploitability(uniform.to_mapping()) == expected  # type: ignore[arg-type]  # and so are mappings
+    attacker = duel.best_response("uniform")  # type: ignore[arg-type]
+    assert duel.value("uniform", attacker) == pytest.approx(-expected.lower, abs=1e-15)  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="no policy"):
+        duel.value(uniform, "uniform")  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="did you mean 'uniform'"):
+        duel.exploitability("unifrom")  # type: ignore[arg-type]

@@ -450,3 +450,18 @@ def test_machine_code_has_a_folder_for_this_text_of_the_kernels(tmp_path: Path) 
         folders.append(Path(done.stdout.strip()))
     assert folders[0] != folders[1]
     assert all(folder.is_dir() and folder.parent == tmp_path for folder in folders)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e3, 1e8, 1e17, 1e300])
+def test_projection_ends_and_is_a_distribution_at_every_size(size: float) -> None:
+    """Large steps once made it run for ever: beside numbers of that size the 1 of the simplex was lost."""
+    tree = kuhn().trees[0]
+    rng = np.random.default_rng(0)
+    for points in (*rng.standard_normal((200, tree.sequences)), np.zeros(tree.sequences), np.ones(tree.sequences)):
+        found = project(tree, points * size)
+        sums = np.add.reduceat(found, tree.offset[:-1].astype(int))
+        assert (found >= 0).all()
+        assert sums == pytest.approx(np.ones(len(sums)), abs=1e-12)
+        for start, end in zip(tree.offset[:-1], tree.offset[1:], strict=True):
+            reference = project_simplex((points * size)[start:end])
+            assert found[start:end] == pytest.approx(reference, abs=1e-9)

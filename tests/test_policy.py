@@ -107,7 +107,7 @@ def test_a_game_makes_a_policy_of_its_own_document_only(spec):
         game.make_policy(document, 0)
     with pytest.raises(RequestError, match="made for matrix:other"):
         game.make_policy(document | {"game": "matrix:other"}, 1)
-    with pytest.raises(RequestError, match="a extensive policy, expected"):
+    with pytest.raises(RequestError, match="an extensive policy, expected"):
         game.make_policy(document | {"kind": "extensive"}, 1)
     for odd in ("text", {"a": 1}, [[0.5], [0.5, 0.5]], None, object()):
         with pytest.raises(RequestError, match="policy for"):

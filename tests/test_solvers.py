@@ -192,12 +192,12 @@ def test_fictitious_play_refuses_mixtures_that_have_no_response(markov):
     [
         (RPS, "shapley", "needs a markov game"),
         (ZERO_SUM, "lp", "extensive, matrix game"),
-        (RPS, "cfr+", "needs a extensive game"),
+        (RPS, "cfr+", "needs an extensive game"),
         (RPS, "min-oracel", "did you mean 'min-oracle'?"),
         (RPS, "sgda(rate=0)", "option rate = 0"),
         (RPS, "sgda(decay=linear)", "option decay = 'linear'"),
         (RPS, "sgda(policy=worst)", "option policy = 'worst'"),
-        (RPS, "sgda(learner=ppo)", "learner 'ppo': the matrix form has 'direct'"),
+        (RPS, "sgda(learner=ppo)", "learner 'ppo' on the matrix form: choose from: direct"),
         (RPS, 5, "5 is no solver"),
     ],
 )

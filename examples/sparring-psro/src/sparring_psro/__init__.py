@@ -1,0 +1,1 @@
+"""A solver and a metric for Sparring: `psro` and `deviation`."""
