@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from sparring.errors import RefusedError, RequestError, article, nearest
 from sparring.forms import Form
@@ -20,7 +20,7 @@ from sparring.forms import Form
 if TYPE_CHECKING:
     from sparring.game import Game
 
-__all__ = ["INTERFACE", "OLDEST_INTERFACE", "NoOptions", "Plugin", "PluginOptions"]
+__all__ = ["INTERFACE", "OLDEST_INTERFACE", "NoOptions", "Plugin", "PluginOptions", "unit"]
 
 INTERFACE = 1
 """Version of the plugin interface; a plugin that asks for a later one is not loaded."""
@@ -32,6 +32,11 @@ class PluginOptions(BaseModel):
     """Base of a plugin's options: typed fields with defaults, ranges (`ge`, `le`) and descriptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def unit(name: str) -> dict[str, JsonValue]:
+    """The unit of an option, for `Field(..., json_schema_extra=unit("seconds"))`; `plugins info` shows it."""
+    return {"unit": name}
 
 
 class NoOptions(PluginOptions):

@@ -68,11 +68,12 @@ def _options(plugin: type[Plugin]) -> Table | None:
     if not fields:
         return None
     table = Table(title="options", title_justify="left")
-    for name in ("option", "type", "default", "range", "meaning"):
+    for name in ("option", "type", "default", "range", "unit", "meaning"):
         table.add_column(name)
     for name, field in fields.items():
         shape = _shape(field, schema.get("$defs", {}))
-        told = (name, shape[0], str(field.get("default", "-")), shape[1], field.get("description", ""))
+        default, measured = str(field.get("default", "-")), str(field.get("unit", "-"))
+        told = (name, shape[0], default, shape[1], measured, field.get("description", ""))
         table.add_row(*[escape(part) for part in told])
     return table
 

@@ -11,14 +11,16 @@ from sparring import hookimpl
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.forms import Form
 from sparring.oracle import Finding, Oracle
-from sparring.plugin import PluginOptions
+from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
 
 
 class RandomOptions(PluginOptions):
     """Options of `random`."""
 
-    draws: int = Field(1, ge=1, description="how many attackers to draw; the strongest is kept")
+    draws: int = Field(
+        1, ge=1, description="how many attackers to draw; the strongest is kept", json_schema_extra=unit("attackers")
+    )
 
 
 class Random(Oracle):

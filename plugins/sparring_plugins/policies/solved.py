@@ -11,7 +11,7 @@ from sparring.access import ChargedAccess, OpponentAccess
 from sparring.budgets import MIXING_PROBABILITY
 from sparring.errors import RequestError
 from sparring.game import Game
-from sparring.plugin import PluginOptions
+from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
 from sparring.solving import solve
 from sparring.source import PolicyLoader
@@ -20,7 +20,7 @@ from sparring.source import PolicyLoader
 class SolvedOptions(PluginOptions):
     """Options of `solved`."""
 
-    iterations: int = Field(100, ge=1, description="iterations of the solver")
+    iterations: int = Field(100, ge=1, description="iterations of the solver", json_schema_extra=unit("iterations"))
     seed: int = Field(0, ge=0, description="where its randomness starts")
 
 

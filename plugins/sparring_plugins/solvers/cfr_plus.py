@@ -19,7 +19,7 @@ from sparring.errors import RefusedError, RequestError
 from sparring.extensive.attack_game import ExtensiveAttackGame
 from sparring.files import write_whole
 from sparring.forms import Form
-from sparring.plugin import PluginOptions
+from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
 from sparring.solver import Answer, Run, Solver, TraceRow
 from sparring_plugins.solvers._checkpoint import check_identity, identity
@@ -34,7 +34,12 @@ class CfrPlusOptions(PluginOptions):
     """Options of `cfr+`."""
 
     predictive: bool = Field(False, description="PCFR+: regrets predict the next loss, averages weigh quadratically")
-    target: float = Field(0.0, ge=0, description="stop once the gap between both averages is this small")
+    target: float = Field(
+        0.0,
+        ge=0,
+        description="stop once the gap between both averages is this small",
+        json_schema_extra=unit("victim's return"),
+    )
     policy: Literal["averaged", "last"] = Field("averaged", description="which victim to hand over")
 
 

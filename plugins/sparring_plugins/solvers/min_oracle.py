@@ -18,7 +18,7 @@ from sparring_plugins.solvers._rates import Decay, rate_at
 class MinOracleOptions(IterativeOptions):
     """Options of `min-oracle`."""
 
-    rate: float = Field(0.1, gt=0, description="the victim's step size")
+    rate: float = Field(0.3, gt=0, description="the victim's step size")
     decay: Decay = Field("sqrt", description="how the step size falls: `none`, or `sqrt` for rate / sqrt(t + 1)")
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sparring import hookimpl
 from sparring.attack_game import AttackGame, Effort, StepInfo
-from sparring.plugin import PluginOptions
+from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeOptions, IterativeSolver, Play
@@ -22,8 +22,12 @@ class SelfPlayOptions(IterativeOptions):
     rate: float = Field(0.1, gt=0, description="the step size of both")
     decay: Decay = Field("none", description="how the step size falls: `none`, or `sqrt` for rate / sqrt(t + 1)")
     delta: float = Field(0.5, ge=0, le=1, description="opponents come from the newest 1 - delta of the history")
-    every: int = Field(1, ge=1, description="iterations between snapshots that enter the history")
-    history: int = Field(200, ge=1, description="snapshots kept of each side; the oldest go first")
+    every: int = Field(
+        1, ge=1, description="iterations between snapshots that enter the history", json_schema_extra=unit("iterations")
+    )
+    history: int = Field(
+        200, ge=1, description="snapshots kept of each side; the oldest go first", json_schema_extra=unit("snapshots")
+    )
 
 
 class SelfPlay(IterativeSolver):
