@@ -126,7 +126,7 @@ def test_the_attacker_attains_its_value(seed: int, eps: float, seat: int) -> Non
     """Also with control of some information sets only, against the reference."""
     name = "liars_dice(numdice=1,dice_sides=3)"
     victim, benign = random_pair(name, seat, seed)
-    tree = sparring.load_game(name).trees[1 - seat]  # type: ignore[attr-defined]  # an extensive game
+    tree = sparring.load_game(name).trees[1 - seat]  # an extensive game
     share = SEED(seed).random(len(tree.infosets))
     access = OpponentAccess(benign, share=share)
     game = duel_on(name, 1.0, seat).game
@@ -309,11 +309,11 @@ def test_direct_calls_take_what_evaluate_takes() -> None:
     duel = duel_on("kuhn_poker", 1.0)
     uniform = duel.game.uniform_policy(0)
     expected = duel.exploitability(uniform)
-    assert duel.exploitability("uniform") == expected  # type: ignore[arg-type]  # specs are resolved at the door
-    assert duel.exploitability(uniform.to_mapping()) == expected  # type: ignore[arg-type]  # and so are mappings
-    attacker = duel.best_response("uniform")  # type: ignore[arg-type]
-    assert duel.value("uniform", attacker) == pytest.approx(-expected.lower, abs=1e-15)  # type: ignore[arg-type]
+    assert duel.exploitability("uniform") == expected  # specs are resolved at the door
+    assert duel.exploitability(uniform.to_mapping()) == expected  # and so are mappings
+    attacker = duel.best_response("uniform")
+    assert duel.value("uniform", attacker) == pytest.approx(-expected.lower, abs=1e-15)
     with pytest.raises(RequestError, match="no policy"):
-        duel.value(uniform, "uniform")  # type: ignore[arg-type]
+        duel.value(uniform, "uniform")
     with pytest.raises(RequestError, match="did you mean 'uniform'"):
-        duel.exploitability("unifrom")  # type: ignore[arg-type]
+        duel.exploitability("unifrom")

@@ -68,7 +68,7 @@ def test_every_kind_loads_through_the_registry(kind, tmp_path, monkeypatch):
     plugin = registry.load(entry)
     assert issubclass(plugin, BASES[kind])
     assert plugin.summary
-    assert registry.configure(kind, name, {}).options == plugin.Options()
+    assert registry.load(registry.find(kind, name)).configured({}).options == plugin.Options()
 
 
 @pytest.mark.parametrize("kind", HOOKS)

@@ -20,7 +20,7 @@ import pluggy
 from sparring import hookspecs
 from sparring.errors import RequestError, SparringError, nearest
 from sparring.hookspecs import HOOKS
-from sparring.specs import Scalar, Spec, parse
+from sparring.specs import Spec, parse
 
 if TYPE_CHECKING:
     from sparring.game import Game
@@ -302,10 +302,6 @@ class Registry:
             outlook = f"written for plugin interface {found.interface}; it works now, and not after {INTERFACE}"
             warnings.warn(f"{entry.label}: {outlook}", DeprecationWarning, stacklevel=2)
         return found
-
-    def configure(self, kind: str, name: str, options: Mapping[str, Scalar]) -> Plugin:
-        """Make a plugin by name with options."""
-        return self.load(self.find(kind, name)).configured(dict(options))
 
 
 def _undeclared(plugin: type[Plugin], base: type[Plugin]) -> list[str]:

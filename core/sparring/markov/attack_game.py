@@ -41,6 +41,7 @@ class MarkovAttackGame(ExactAttackGame):
         for array in (self.effective.legal, self.effective.reward, self.effective.rho):
             array.flags.writeable = False  # oracles are handed this attack game, and must not widen it
         self._nominal: EffectiveGame | None = None
+        self._optimum: Optimum | None = None
 
     @property
     def sees_state(self) -> bool:
@@ -189,13 +190,13 @@ class MarkovAttackGame(ExactAttackGame):
         return Interval(-float(value), -float(value), exact=True, method="policy iteration")
 
     def optimum(self) -> Optimum | None:
-        """Shapley's value iteration where the victim sees the state, else None."""
-        if not self.sees_state:
-            return None
-        from sparring.markov.shapley import shapley
+        """Shapley's value iteration, done once, where the victim sees the state; else None."""
+        if self.sees_state and self._optimum is None:
+            from sparring.markov.shapley import shapley
 
-        solution = shapley(self)
-        return Optimum(-solution.value, solution.victim, "shapley")
+            solution = shapley(self)
+            self._optimum = Optimum(-solution.value, solution.victim, "shapley")
+        return self._optimum
 
     def least_return(self) -> float:
         """`min r / (1 - gamma)`."""
