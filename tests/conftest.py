@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ from hypothesis import settings
 from fresh_environment import Distributions, build_distributions
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Where auto_LiRPA lies, if it is not installed; last, so that it hides nothing.
+sys.path += [os.environ["SPARRING_AUTO_LIRPA"]] if "SPARRING_AUTO_LIRPA" in os.environ else []
+
+# One thread for torch, in workers too: the networks here are small, and waiting threads slow them down many times.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 # The same examples every time, and no deadline: compiled code is slow once, and machines differ.
 settings.register_profile("sparring", derandomize=True, deadline=None)

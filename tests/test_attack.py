@@ -50,7 +50,7 @@ ZERO_SUM = "markov:random-zero-sum(seed=1)"
         ({"threat": ["partial-control", "action"]}, "2 threats with 1 budgets"),
         ({"victim_player": 2}, "has seats 0, 1"),
         ({"victim_player": -1}, "has seats 0, 1"),
-        ({"threat": "observation", "budget": 1, "benign": None}, "needs a markov game, this one is matrix"),
+        ({"threat": "observation", "budget": 1, "benign": None}, "needs a markov, simulated game, this one is matrix"),
         ({"threat": "action"}, "benign: refused by action"),
         ({"game": TOY, "threat": "observation", "budget": 1}, "benign: refused by observation"),
         ({"game": TOY, "threat": "observation", "budget": 0.5, "benign": None}, "a graph-radius is a whole number"),

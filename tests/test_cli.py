@@ -120,7 +120,7 @@ MISTAKES = [
     (f"{ATTACKED} --budget 1 --oracle 'random(draws=x)'", "option draws = 'x'"),
     (f"{ATTACKED} --budget 1 --oracle 'random(draw=2)'", "did you mean 'draws'?"),
     (f"{ATTACKED} --budget 1 --metric visit", "unknown metric 'visit'"),
-    (f"{ATTACKED} --budget 1 --bounds crown", "unknown bound-backend 'crown'"),
+    (f"{ATTACKED} --budget 1 --bounds crwn", "unknown bound-backend 'crwn': did you mean 'crown'?"),
     (f"evaluate {RPS} --victim uniform --threat 'partial-control(' --budget 1", "parenthesis is not closed"),
     (f"solve {RPS} --solver min-orcle --threat partial-control --budget 1", "did you mean 'min-oracle'?"),
     (f"solve {RPS} --solver 'sgda(rate=-1)' --threat partial-control --budget 1", "option rate = -1"),
@@ -146,7 +146,7 @@ MISTAKES = [
     (f"{ATTACKED} --budget 0.5", "benign: required by partial-control"),
     ("evaluate markov:sa-toy --victim uniform --threat observation --budget 1 --benign uniform", "benign: refused"),
     ("evaluate markov:sa-toy --victim uniform --threat partial-control --budget 1", "needs another agent"),
-    (f"evaluate {RPS} --victim uniform --threat observation --budget 1", "needs a markov game"),
+    (f"evaluate {RPS} --victim uniform --threat observation --budget 1", "needs a markov, simulated game"),
     # files of games
     ("evaluate matrix:nan.csv --victim uniform --threat partial-control --budget 1", "line 1"),
     ("evaluate matrix:inf.csv --victim uniform --threat partial-control --budget 1", "inf.csv"),

@@ -68,10 +68,10 @@ def test_the_document_has_the_fields_of_the_schema(name):
     assert keys(document["threat"]) == ["name", "options", "parts"]
     assert keys(document["victim"]) == ["spec", "player"]
     assert document["victim"] == {"spec": "uniform", "player": duel.victim_player}
-    assert keys(document["nominal"]) == ["value", "ci95", "episodes"]
+    assert keys(document["nominal"]) == ["value", "ci95", "episodes", "returns"]
     assert [attack["oracle"] for attack in document["attacks"]] == ["exact", "random"]
     for attack in document["attacks"]:
-        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings"]
+        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings", "returns"]
         assert (attack["ci95"], attack["episodes"], attack["warnings"]) == (None, None, [])
         assert attack["steps"] >= 1
         assert attack["seconds"] >= 0

@@ -187,7 +187,7 @@ def test_what_the_form_cannot_do_is_refused_by_name() -> None:
     duel = make_duel()
     with pytest.raises(RefusedError, match="respond:attacker on bandit"):
         sparring.evaluate(duel, first(duel))
-    with pytest.raises(RefusedError, match="threat-model action on bandit"):
+    with pytest.raises(RefusedError, match="action on bandit"):
         sparring.attack(duel.game, "action", 0.5)
     with pytest.raises(RequestError, match="no policy of seat 1"):
         duel.measure(first(duel), first(duel), np.random.default_rng(0))

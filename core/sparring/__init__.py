@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparring.attack_game import AttackGame, Side
     from sparring.attacking import attack
+    from sparring.bounding import bound
     from sparring.bounds import Region
     from sparring.document import Evaluation
     from sparring.errors import RefusedError, RequestError, SparringError
@@ -27,6 +28,7 @@ _HOMES = {
     "Side": "sparring.attack_game",
     "SparringError": "sparring.errors",
     "attack": "sparring.attacking",
+    "bound": "sparring.bounding",
     "evaluate": "sparring.evaluating",
     "hookimpl": "sparring.hookspecs",
     "load_game": "sparring.games",
@@ -44,6 +46,7 @@ __all__ = [
     "Side",
     "SparringError",
     "attack",
+    "bound",
     "evaluate",
     "hookimpl",
     "load_game",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sparring.budgets import Budget
 from sparring.policy import Policy
 from sparring.projection import Norm
+from sparring.timing import Timing
 
 __all__ = [
     "Access",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+ALWAYS = Timing()
 
 
 class Coin(StrEnum):
@@ -84,6 +86,8 @@ class ObservationAccess:
     """
     ball: Ball | None = None
     """Vector observations: the shape of the change."""
+    timing: Timing = ALWAYS
+    """Vector observations: on which steps."""
 
 
 @dataclass(frozen=True, eq=False)

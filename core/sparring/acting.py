@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Acting", "HasActionValues", "HasInputGradient", "HasModule"]
+__all__ = ["Acting", "HasActionValues", "HasDeviation", "HasInputGradient", "HasModule"]
 
 
 @runtime_checkable
@@ -52,3 +52,12 @@ class HasActionValues(Protocol):
 
     def action_values(self, observation: NDArray[np.generic], memory: Any) -> NDArray[np.float64]:
         """`Q(s, .)` for observations [batch, *observation], [batch, actions]."""
+
+
+@runtime_checkable
+class HasDeviation(Protocol):
+    """A policy that may be Gaussian around its outputs, with a deviation that no observation changes."""
+
+    @property
+    def deviation(self) -> NDArray[Any] | None:
+        """Standard deviation of each output, [outputs]; None where there is none."""

@@ -11,6 +11,7 @@ from sparring.access import ChargedAccess, OpponentAccess
 from sparring.attack_game import AttackGame
 from sparring.budgets import Budget, BudgetKind
 from sparring.errors import RefusedError, RequestError
+from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Mixture
 from sparring.policy_specs import describe, resolve_policy
@@ -92,7 +93,7 @@ def _charge(
     registry: Registry, game: Game, seat: int | None, model: ThreatModel, value: float, benign: object
 ) -> ChargedAccess:
     model.check_form(game)
-    budget = charged_budget(model, value)
+    budget = charged_budget(model, value, game.form)
     other = None
     if model.benign == "used":
         if game.players != 2:
@@ -107,13 +108,14 @@ def _charge(
     return ChargedAccess(access, budget, model.name, model.options.model_dump(mode="json"), name, model.nested)
 
 
-def charged_budget(model: ThreatModel, value: float) -> Budget:
+def charged_budget(model: ThreatModel, value: float, form: Form) -> Budget:
     """The budget that is charged; made by the core, whatever the threat model declares.
 
     Raises:
         PluginError: the threat's kind of budget is not the core's class.
         RequestError: the value is outside the legal range.
     """
-    if type(model.budget) is not BudgetKind:
+    kind = model.budgets.get(form, model.budget)
+    if type(kind) is not BudgetKind:
         raise PluginError(f"threat {model.name}: its budget is no plain BudgetKind")
-    return model.budget.budget(value)
+    return kind.budget(value)

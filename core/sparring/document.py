@@ -80,6 +80,8 @@ class NominalRecord(Record):
     value: float | None
     ci95: tuple[float, float] | None = None
     episodes: int | None = None
+    returns: list[float] | None = None
+    """The return of each episode, in the order of their seeds; null where values are exact."""
 
 
 class AttackRecord(Record):
@@ -92,6 +94,8 @@ class AttackRecord(Record):
     steps: int = 0
     seconds: float = 0.0
     warnings: list[str] = Field(default_factory=list)
+    returns: list[float] | None = None
+    """The return of each episode, in the order of their seeds; null where values are exact."""
 
 
 class ExploitabilityRecord(Record):

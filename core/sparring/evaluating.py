@@ -8,6 +8,7 @@ from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import Evaluation, GameRecord, OptimumRecord, PolicyRecord
 from sparring.errors import RefusedError, RequestError
+from sparring.given_attacker import loader_of, oracle_of
 from sparring.metric import Measured, Metric, Scored
 from sparring.oracle import Oracle
 from sparring.policy import Policy
@@ -22,7 +23,7 @@ from sparring.recording import (
     threat_record,
 )
 from sparring.registry import Registry, default_registry
-from sparring.scoring import Attack, Judge, interval_of
+from sparring.scoring import Attack, Judge, compared_with_noise, interval_of
 from sparring.specs import parse
 from sparring.streams import stream
 
@@ -72,13 +73,13 @@ def evaluate(
     policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
     judge = Judge(duel, policy, episodes, seed)
     idle = judge.no_attack()
-    found = [judge.run(name, oracle, effort) for name, oracle in _oracles(oracles, known)]
+    found = compared_with_noise([judge.run(name, oracle, effort) for name, oracle in _oracles(oracles, known)])
     proved = [_certify(duel, policy, backend, known, episodes, seed) for backend in bounds]
     interval = interval_of(duel, policy, [*found, *([] if idle is None else [idle])], proved)
     figures = _measure(duel, policy, found, metrics, known, seed)
     best = duel.optimum() if optimum and duel.can.known_optimum else None
     named = describe(victim) if victim_spec is None else victim_spec
-    used = _plugins_used(duel, named, oracles, metrics, bounds)
+    used = _plugins_used(duel, named, oracles, metrics, bounds, known)
     return Evaluation(
         game=GameRecord(spec=duel.game.spec, form=duel.game.form.value, players=duel.game.players),
         threat=threat_record(duel),
@@ -99,7 +100,7 @@ def evaluate(
 def _oracles(oracles: Sequence[str | Oracle], registry: Registry) -> list[tuple[str, Oracle]]:
     made = []
     for given in oracles:
-        oracle = registry.create("oracle", given) if isinstance(given, str) else given
+        oracle = oracle_of(given, registry) if isinstance(given, str) else given
         if not isinstance(oracle, Oracle):
             raise RequestError(f"oracle: {given!r} is no oracle")
         made.append((given if isinstance(given, str) else oracle.name, oracle))
@@ -144,10 +145,13 @@ def _plugins_used(
     oracles: Sequence[str | Oracle],
     metrics: Sequence[str | Metric],
     bounds: Sequence[str],
+    registry: Registry,
 ) -> list[tuple[str, str]]:
     used = [("game", duel.game.family)] if duel.game.family is not None else []
     used += [("threat-model", part.threat) for part in duel.charged]
-    used += [("oracle", _announced(given)) for given in oracles]
+    for given in oracles:
+        loader = loader_of(given, registry) if isinstance(given, str) else None
+        used.append(("oracle", _announced(given)) if loader is None else ("policy-loader", loader))
     used += [("metric", _announced(given)) for given in metrics]
     used += [("bound-backend", _announced(given)) for given in bounds]
     for policy in (victim, *(part.benign for part in duel.charged)):

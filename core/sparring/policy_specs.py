@@ -8,6 +8,7 @@ from sparring.errors import RequestError
 from sparring.policy import Policy
 from sparring.registry import Registry, default_registry
 from sparring.specs import parse
+from sparring.trust import trusting
 
 if TYPE_CHECKING:
     from sparring.game import Game
@@ -16,7 +17,12 @@ __all__ = ["describe", "load_policy", "resolve_policy"]
 
 
 def load_policy(
-    spec: str, game: Game | None = None, player: int | None = None, *, registry: Registry | None = None
+    spec: str,
+    game: Game | None = None,
+    player: int | None = None,
+    *,
+    trust: bool = False,
+    registry: Registry | None = None,
 ) -> Policy:
     """Load a policy from a spec such as `uniform`, `equilibrium` or `file:PATH`.
 
@@ -24,11 +30,15 @@ def load_policy(
         spec: `name`, `name(options)` or `name:argument` of a policy loader.
         game: the game it is to act in; needed by loaders that do not read a file.
         player: the seat; None in one-agent games.
+        trust: whether you consent to the code that this spec names, which is run; few do, and say so without it.
         registry: where plugins come from; the installed ones if None.
 
     Raises:
         RequestError: no such loader, or it cannot load that.
     """
+    if trust:
+        with trusting([spec]):
+            return load_policy(spec, game, player, registry=registry)
     from sparring.source import PolicyLoader
 
     known = default_registry() if registry is None else registry

@@ -21,6 +21,7 @@ __all__ = [
     "budget_record",
     "certificate_record",
     "interval_record",
+    "kept_returns",
     "nominal_record",
     "threat_record",
 ]
@@ -71,7 +72,14 @@ def nominal_record(nominal: Estimate | None) -> NominalRecord:
     """The return without attack; nulls where nothing says what the other seat would do."""
     if nominal is None:
         return NominalRecord(value=None)
-    return NominalRecord(value=float(nominal), ci95=nominal.ci95, episodes=nominal.episodes)
+    return NominalRecord(
+        value=float(nominal), ci95=nominal.ci95, episodes=nominal.episodes, returns=kept_returns(nominal)
+    )
+
+
+def kept_returns(value: Estimate) -> list[float] | None:
+    """The return of each episode behind a value, where they are kept."""
+    return None if value.returns is None else list(value.returns)
 
 
 def certificate_record(found: Certificate) -> dict[str, object]:

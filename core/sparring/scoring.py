@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtrit
 
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
@@ -14,9 +17,11 @@ from sparring.errors import RefusedError, RequestError
 from sparring.exploitability import Estimate, Interval
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
+from sparring.recording import kept_returns
+from sparring.simulated.attackers import RandomAttacker
 from sparring.streams import stream
 
-__all__ = ["Attack", "Judge", "interval_of"]
+__all__ = ["Attack", "Judge", "compared_with_noise", "interval_of"]
 
 CLAIM_TOLERANCE = 1e-9
 
@@ -70,6 +75,7 @@ class Judge:
             steps=finding.steps,
             seconds=seconds,
             warnings=warnings,
+            returns=kept_returns(judged.scored),
         )
         return Attack(name, judged.attacker, judged.selected, judged.scored, record)
 
@@ -84,6 +90,30 @@ class Judge:
         if not math.isfinite(value):
             raise ArithmeticError(f"{name}: the return is {float(value)}, which no game should give")
         return value
+
+
+def compared_with_noise(attacks: Sequence[Attack]) -> list[Attack]:
+    """The same attacks; those that are clearly weaker than noise carry a warning, as they cannot be what they seem.
+
+    Clearly: the mean difference over the episodes, which all of them share, is above 0 at 95% one-sided confidence.
+    """
+    noise = [attack for attack in attacks if isinstance(attack.attacker, RandomAttacker)]
+    return [replace(attack, record=_warned(attack, noise)) for attack in attacks]
+
+
+def _warned(attack: Attack, noise: Sequence[Attack]) -> AttackRecord | None:
+    own, record = attack.scored.returns, attack.record
+    if record is None or own is None or any(attack is other for other in noise):
+        return record
+    for other in noise:
+        theirs = other.scored.returns
+        if theirs is not None and len(theirs) == len(own):
+            excess = np.subtract(own, theirs)
+            error = float(np.std(excess, ddof=1)) / math.sqrt(len(own))
+            if float(excess.mean()) > float(stdtrit(len(own) - 1, 0.95)) * error:
+                told = f"{attack.oracle} is weaker than noise ({other.oracle}): its search fails on this victim"
+                return record.model_copy(update={"warnings": [*record.warnings, told]})
+    return record
 
 
 def interval_of(

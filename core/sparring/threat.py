@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from sparring.access import Access
 from sparring.budgets import BudgetKind
+from sparring.forms import Form
 from sparring.game import Game
 from sparring.plugin import Plugin
 from sparring.policy import Policy
@@ -20,6 +23,8 @@ class ThreatModel(Plugin):
     kind: ClassVar[str] = "threat-model"
     budget: ClassVar[BudgetKind]
     """What its power is measured in."""
+    budgets: ClassVar[Mapping[Form, BudgetKind]] = MappingProxyType({})
+    """What it is measured in on forms where that is something else."""
     benign: ClassVar[Literal["used", "refused"]] = "refused"
     """Whether there is another agent with a benign policy; if so it is required at budgets below 1."""
     nested: ClassVar[bool] = True

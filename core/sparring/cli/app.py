@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 __all__ = ["app", "invoke"]
 
-CHOOSING = ("--plugin", "--disable")
+CHOOSING = ("--plugin", "--disable", "--trust")
 """Options of `sparring` itself, which stand before the command."""
 INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt; here it is one line and exit code 1, as everything that is not a mistake."""
@@ -55,8 +55,15 @@ def choose(
     disable: Annotated[
         list[str] | None, typer.Option("--disable", metavar="NAME", help="Switch a plugin off; repeat for several.")
     ] = None,
+    trust: Annotated[
+        list[str] | None, typer.Option("--trust", metavar="SPEC", help="Consent to the code that a spec names.")
+    ] = None,
 ) -> None:
     """Choose the plugins that the command works with."""
+    if trust:
+        from sparring.trust import trusting
+
+        context.with_resource(trusting(trust))
     if plugin or disable:
         from sparring.cli import choosing
 
@@ -87,6 +94,12 @@ def evaluate(
     episodes: Annotated[
         int | None, typer.Option("--episodes", metavar="N", min=1, help="Episodes to average on sampled forms.")
     ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", metavar="N", min=1, help="Episodes side by side in simulated games.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=0, help="Processes that simulate; 0 for this one alone.")
+    ] = 0,
     seed: Seed = 0,
     optimum: Optimum = True,
     json: Json = None,
@@ -100,7 +113,7 @@ def evaluate(
     evaluating.command(
         evaluating.Request(
             game, tuple(victim), tuple(threat), tuple(budget), victim_player, benign, tuple(oracle or ("exact",)),
-            tuple(bounds or ()), tuple(metric or ()), episodes, seed, optimum, json, plot,
+            tuple(bounds or ()), tuple(metric or ()), episodes, seed, optimum, json, plot, batch, workers,
         )
     )  # fmt: skip
 

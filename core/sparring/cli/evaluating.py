@@ -11,6 +11,7 @@ from sparring.cli.asking import budget_lists, check_target, shell_words, write_d
 from sparring.cli.progress import progress_bar
 from sparring.cli.tables import evaluation_table, show
 from sparring.document import Evaluation
+from sparring.errors import RequestError
 from sparring.evaluating import evaluate
 from sparring.games import load_game
 from sparring.policy import Policy
@@ -37,6 +38,8 @@ class Request:
     optimum: bool
     json: str | None
     plot: Path | None
+    batch: int | None = None
+    workers: int = 0
 
 
 def command(request: Request) -> None:
@@ -60,7 +63,8 @@ def evaluations(request: Request, budgets: list[list[float]]) -> list[Evaluation
     game = load_game(request.game)
     seat = game.check_seat(request.victim_player)
     duels = [
-        attack(game, list(request.threats), values, victim_player=seat, benign=request.benign) for values in budgets
+        _in_batches(attack(game, list(request.threats), values, victim_player=seat, benign=request.benign), request)
+        for values in budgets
     ]
     found: list[Evaluation] = []
     with progress_bar(len(request.victims) * len(duels), "evaluating") as advance:
@@ -70,6 +74,21 @@ def evaluations(request: Request, budgets: list[list[float]]) -> list[Evaluation
                 found.append(_evaluation(request, duel, victim, policy))
                 advance(len(found), f"evaluating {victim}")
     return found
+
+
+def _in_batches(duel: AttackGame, request: Request) -> AttackGame:
+    """The attack game, played in batches as asked for.
+
+    Raises:
+        RequestError: it was asked for, and nothing is simulated.
+    """
+    from sparring.simulated.attack_game import BATCH, SimulatedAttackGame
+
+    if request.batch is None and request.workers == 0:
+        return duel
+    if not isinstance(duel, SimulatedAttackGame):
+        raise RequestError(f"--batch and --workers are of simulated games, {duel.game.spec} is {duel.game.form}")
+    return duel.in_batches(BATCH if request.batch is None else request.batch, request.workers)
 
 
 def _evaluation(request: Request, duel: AttackGame, victim: str, policy: Policy) -> Evaluation:

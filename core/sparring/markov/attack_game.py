@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sparring.access import ChargedAccess, ObservationAccess
 from sparring.attack_game import Capabilities, Effort, LearnerState, Optimum, Side, StepInfo
-from sparring.errors import RequestError
+from sparring.errors import RefusedError, RequestError
 from sparring.exact_attack_game import ExactAttackGame
 from sparring.exploitability import Estimate, Interval
 from sparring.markov import evaluation
@@ -20,6 +20,10 @@ from sparring.markov.game import MarkovGame
 from sparring.markov.policy import MarkovPolicy
 from sparring.policy import Mixture, Policy
 from sparring.projection import project_simplex
+
+if TYPE_CHECKING:
+    from sparring.bounds import BoundBackend
+    from sparring.certificate import Certificate
 
 __all__ = ["MarkovAttackGame"]
 
@@ -188,6 +192,26 @@ class MarkovAttackGame(ExactAttackGame):
             return Interval(-best, max(upper, -best), exact=False, method="best responses to the parts")
         _, value = self.respond(Side.ATTACKER, victim)
         return Interval(-float(value), -float(value), exact=True, method="policy iteration")
+
+    def certify(
+        self, victim: Policy, backend: BoundBackend, *, episodes: int | None = None, seed: int = 0
+    ) -> Certificate:
+        """What a bound backend of tables proves, with the exact value beside it and how loose it is.
+
+        Raises:
+            RefusedError: the backend bounds networks, or has nothing to say of this threat; the victim is a mixture.
+            ArithmeticError: the backend claims more than the exact value.
+        """
+        from sparring.certificates.tabular import TabularBound, compare_with_exact
+
+        if not isinstance(backend, TabularBound):
+            return super().certify(victim, backend, episodes=episodes, seed=seed)
+        if isinstance(victim, Mixture):
+            raise RefusedError(f"bounds {backend.name} on {self.game.spec}: the victim is a mixture, expected a policy")
+        policy = victim if isinstance(victim, MarkovPolicy) else self.resolved(victim, Side.VICTIM)
+        self.parameters(policy, Side.VICTIM)  # sees to it that it fits
+        assert isinstance(policy, MarkovPolicy)
+        return compare_with_exact(self, policy, backend.certify(self, policy))
 
     def optimum(self) -> Optimum | None:
         """Shapley's value iteration, done once, where the victim sees the state; else None."""

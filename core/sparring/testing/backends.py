@@ -31,7 +31,7 @@ class BackendBench(Bench):
         if importlib.util.find_spec("torch") is None:
             raise CheckSkipped("torch is not installed")
         regions = {"inf ball": _ball("inf", 0.3), "2 ball": _ball("2", 0.5), "1 ball": _ball("1", 0.8),
-                   "clipped box": _clipped, "point": _ball("inf", 0.0)}  # fmt: skip
+                   "clipped box": _clipped, "box": _box, "point": _ball("inf", 0.0)}  # fmt: skip
         specs = {"outputs": _no_spec, "margins": _margins, "margins of each sample": _own_margins}
         return [
             Setting(f"{name}, {spec}", None, partial(self._run, region, specs[spec]))
@@ -71,6 +71,10 @@ def _ball(norm: Any, radius: float) -> Callable[[], Region]:
 
 def _clipped() -> Region:
     return Region(_centers() * 0.5, 0.6, low=-0.7, high=0.7)
+
+
+def _box() -> Region:
+    return Region.box(_centers() - 0.1, _centers() + _centers().abs())
 
 
 def _no_spec() -> None:
@@ -134,14 +138,22 @@ def _outputs(module: Any, inputs: Tensor, rows: Tensor | None) -> Tensor:
 
 
 def _inside(region: Region, inputs: Tensor) -> Tensor:
-    """Points moved into the region: onto its ball, then into its domain."""
+    """Points moved into the region: onto its ball, then into the box around it, which the domain has cut."""
     import torch
 
     from sparring.projection import project_ball
 
-    change = project_ball((inputs - region.center).detach().double().numpy(), float(region.radius), region.norm)
-    moved = region.center + torch.as_tensor(change, dtype=region.center.dtype)
-    return moved if region.low is None else moved.clamp(region.low, region.high)
+    if region.norm != "inf":
+        center, radius = region.ball_center, region.ball_radius
+        change = project_ball((inputs - center).detach().double().numpy(), radius.double().numpy(), region.norm)
+        inputs = center + torch.as_tensor(change, dtype=center.dtype)
+    return inputs.clamp(*region.corners)
+
+
+def _reach(region: Region) -> Tensor:
+    """How far the region stretches to either side of its middle, [batch, features]."""
+    low, high = region.corners
+    return (high - low) / 2
 
 
 def _sampled(region: Region) -> Tensor:
@@ -150,8 +162,9 @@ def _sampled(region: Region) -> Tensor:
 
     draw = torch.Generator().manual_seed(39)
     inner = torch.rand(SAMPLES, *region.center.shape, generator=draw) * 2 - 1
-    away = torch.cat([inner, inner.sign()]) * float(region.radius) * (1 + 1e-3)
-    return _inside(region, region.center + away)
+    away = torch.cat([inner, inner.sign()]) * _reach(region) * (1 + 1e-3)
+    low, high = region.corners
+    return _inside(region, (low + high) / 2 + away)
 
 
 def _searched(module: Any, region: Region, rows: Tensor | None) -> list[Tensor]:
@@ -162,10 +175,10 @@ def _searched(module: Any, region: Region, rows: Tensor | None) -> list[Tensor]:
     found = []
     for column in range(columns):
         for sign in (-1.0, 1.0):
-            inputs = region.center.clone()
+            inputs = _inside(region, region.center)
             for _ in range(STEPS):
                 inputs.requires_grad_(True)
                 (gradient,) = torch.autograd.grad(sign * _outputs(module, inputs, rows)[:, column].sum(), inputs)
-                inputs = _inside(region, inputs.detach() + 0.2 * float(region.radius) * gradient.sign()).detach()
+                inputs = _inside(region, inputs.detach() + 0.2 * _reach(region) * gradient.sign()).detach()
             found.append(inputs)
     return found

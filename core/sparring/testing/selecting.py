@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sparring.bounds import BoundBackend
 from sparring.budgets import Charge
+from sparring.certificates.tabular import TabularBound
 from sparring.errors import RequestError, SparringError, nearest
 from sparring.kinds import BASES
 from sparring.plugin import Plugin
@@ -25,6 +27,7 @@ from sparring.testing import (
     policies,
     responding,
     solvers,
+    tables,
     threats,
 )
 from sparring.testing.check import Check, CheckFailure
@@ -218,10 +221,21 @@ def _of_loader(subject: Subject) -> Iterator[Promise]:
 
 
 def _of_backend(subject: Subject) -> Iterator[Promise]:
+    if issubclass(subject.plugin, TabularBound):
+        yield from _of_tables(subject)
+        return
     bench = backends.BackendBench(subject)
     yield from _behaviour(bench)
     yield backends.bounds_are_ordered, bench
     yield backends.bound_contains_what_is_found, bench
+    if issubclass(subject.plugin, BoundBackend) and subject.plugin.repeatable:
+        yield behaving.same_seed_same_result, bench
+
+
+def _of_tables(subject: Subject) -> Iterator[Promise]:
+    bench = tables.TableBench(subject)
+    yield from _behaviour(bench)
+    yield tables.certificates_are_sound, bench
     yield behaving.same_seed_same_result, bench
 
 

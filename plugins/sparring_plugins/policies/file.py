@@ -1,4 +1,4 @@
-"""Policies of exact forms from files; nothing in a file is ever run."""
+"""Policies from files; nothing in a file is ever run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from sparring.errors import RequestError
 from sparring.game import Game
 from sparring.policy import Mixture, Policy
 from sparring.source import PolicyLoader
+from sparring_plugins.policies._pairs import is_pair
 
 
 class File(PolicyLoader):
-    """A policy from a JSON document or an npz array.
+    """A policy from a JSON document, an npz array, or the portable pair of a network.
 
     JSON holds what a run saved, an array, or a mapping from information state to action to probability.
-    An npz holds one array named `probabilities`.
+    An npz holds one array named `probabilities`. A pair is NAME.safetensors with NAME.json beside it, either named.
     """
 
     name: ClassVar[str] = "file"
-    summary: ClassVar[str] = "a policy from a .json or .npz file"
+    summary: ClassVar[str] = "a policy from a .json, .npz or .safetensors file"
     takes: ClassVar[str | None] = "PATH"
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
@@ -32,9 +33,13 @@ class File(PolicyLoader):
         Raises:
             RequestError: the file is missing, is not what it claims to be, or is for another game or seat.
         """
+        path = Path(argument).expanduser()
+        if is_pair(path):
+            from sparring_plugins.policies._portable import load_pair
+
+            return load_pair(path, game, player)
         if game is None:
             raise RequestError(f"policy 'file:{argument}': needs the game it is for")
-        path = Path(argument).expanduser()
         data = _read_npz(path) if path.suffix == ".npz" else _read_json(path)
         try:
             return _fitted(data, game, player)

@@ -1,0 +1,203 @@
+"""Bound propagation beside auto_LiRPA, in one process, one thread, single precision, same networks and regions.
+
+Every figure is the least of several rounds, taken in turns, so that a busy moment of the machine falls on both; a
+method's width is given as a share of the peer's. `SPARRING_AUTO_LIRPA` names a folder with an installed auto_LiRPA
+(0.6 or later); without one the peer is left out.
+
+    python benchmarks/bench_bounds.py [--only tanh,relu,dqn] [--rounds 20] [--alpha] [--out docs/results/bounds.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import sparring
+from _recording import record
+from sparring import Region
+
+PEER = os.environ.get("SPARRING_AUTO_LIRPA")
+METHODS = {"ibp": "IBP", "crown-ibp": "CROWN-IBP", "crown": "CROWN"}
+BATCHES = (1, 64, 1024)
+LONGEST = 30.0
+"""Seconds that the rounds of one comparison may take; at least one is made."""
+
+
+class Dueling(nn.Module):
+    """A narrow dueling Q-network for frames of 84 x 84."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 8, 8, 4), nn.ReLU(), nn.Conv2d(8, 16, 4, 2), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(),
+            nn.Flatten(),
+        )  # fmt: skip
+        self.value = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 1))
+        self.advantage = nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Q-values."""
+        found = self.body(x)
+        advantage = self.advantage(found)
+        return advantage - advantage.mean(1, keepdim=True) + self.value(found)
+
+
+def _tanh() -> nn.Module:
+    return nn.Sequential(nn.Linear(11, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 3))
+
+
+def _relu() -> nn.Module:
+    return nn.Sequential(nn.Linear(17, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 6))
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], float]] = {
+    "tanh": (_tanh, (11,), 0.05),
+    "relu": (_relu, (17,), 0.05),
+    "dqn": (Dueling, (1, 84, 84), 1 / 510),
+}
+
+
+class Peer:
+    """auto_LiRPA on one network and batch."""
+
+    def __init__(self, module: nn.Module, inputs: Tensor, radius: float) -> None:
+        from auto_LiRPA import BoundedModule, BoundedTensor
+        from auto_LiRPA.perturbations import PerturbationLpNorm
+
+        start = time.perf_counter()
+        self._module = BoundedModule(module, torch.empty_like(inputs), device="cpu")
+        self.built = time.perf_counter() - start
+        self._inputs = BoundedTensor(inputs, PerturbationLpNorm(norm=float("inf"), eps=radius))
+
+    def bound(self, method: str, steps: int = 20) -> tuple[Tensor, Tensor]:
+        """Bounds by one of its methods."""
+        self._module.set_bound_opts({"optimize_bound_args": {"iteration": steps, "lr_alpha": 0.1}})
+        return self._module.compute_bounds(x=(self._inputs,), method=method)
+
+
+def alternating(ours: Callable[[], Any], theirs: Callable[[], Any] | None, rounds: int) -> tuple[float, float | None]:
+    """Least seconds of each, a round of the one after a round of the other."""
+    calls = [ours] if theirs is None else [ours, theirs]
+    taken: list[list[float]] = [[] for _ in calls]
+    begun = time.perf_counter()
+    for _ in range(rounds):
+        for times, call in zip(taken, calls, strict=True):
+            start = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - start)
+        if time.perf_counter() - begun > LONGEST:
+            break
+    least = [min(times) for times in taken]
+    return least[0], least[1] if theirs is not None else None
+
+
+def _row(name: str, ours: float, theirs: float | None, width: float | None) -> dict[str, Any]:
+    ratio = None if theirs is None else theirs / ours
+    said = "" if ratio is None else f"  peer {theirs * 1e3:9.2f} ms  {ratio:6.1f}x  width {width:.4f}"
+    print(f"{name:34s} {ours * 1e3:9.3f} ms{said}", flush=True)
+    return {"ms": ours * 1e3, "peer_ms": None if theirs is None else theirs * 1e3, "ratio": ratio, "width": width}
+
+
+def _width(bounds: tuple[Tensor, Tensor]) -> float:
+    return float((bounds[1] - bounds[0]).detach().mean())
+
+
+def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
+    """All methods on one network and batch size."""
+    make, shape, radius = NETWORKS[name]
+    torch.manual_seed(0)
+    module, inputs = make().eval(), torch.rand(batch, *shape)
+    peer = Peer(module, inputs, radius) if PEER else None
+    found: dict[str, Any] = {}
+    start = time.perf_counter()
+    sparring.bound(module, Region(inputs[:1], radius), method="ibp")
+    built = time.perf_counter() - start
+    found["build"] = _row(f"{name} {batch} build and first bound", built, peer.built if peer else None, 1.0)
+    for method, other in METHODS.items():
+        if name == "dqn" and method == "crown" and batch > 64:
+            continue
+
+        def ours(method: str = method) -> tuple[Tensor, Tensor]:
+            return sparring.bound(module, Region(inputs, radius), method=method)
+
+        theirs = None if peer is None else (lambda other=other: peer.bound(other))
+        with torch.no_grad():
+            share = _width(ours()) / _width(theirs()) if theirs else None
+            found[method] = _row(f"{name} {batch} {method}", *alternating(ours, theirs, rounds), share)
+        if name != "dqn" and batch == 1024 and method != "crown":
+            found[f"{method} training"] = _row(
+                f"{name} {batch} {method} with gradient",
+                *alternating(_trained(module, ours), None if theirs is None else _trained(module, theirs), rounds),
+                share,
+            )
+    if alpha and name != "dqn" and batch <= 64:
+        found["alpha-crown"] = _alpha(name, batch, module, inputs, radius, peer)
+    found["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return found
+
+
+def _trained(module: nn.Module, bound: Callable[[], tuple[Tensor, Tensor]]) -> Callable[[], None]:
+    def call() -> None:
+        module.zero_grad()
+        low, high = bound()
+        (high - low).sum().backward()
+
+    return call
+
+
+def _alpha(
+    name: str, batch: int, module: nn.Module, inputs: Tensor, radius: float, peer: Peer | None
+) -> dict[str, Any]:
+    """As many steps of ours as it takes to come to the width of twenty of the peer's."""
+    goal = None if peer is None else _width(peer.bound("CROWN-Optimized"))
+    for steps in (1, 2, 3, 5, 8, 12, 20):
+        method = f"alpha-crown(steps={steps})"
+        width = _width(sparring.bound(module, Region(inputs, radius), method=method))
+        if goal is None or width <= goal:
+            break
+    ours, theirs = alternating(
+        lambda: sparring.bound(module, Region(inputs, radius), method=method),
+        None if peer is None else lambda: peer.bound("CROWN-Optimized"),
+        3,
+    )
+    row = _row(f"{name} {batch} {method}", ours, theirs, None if goal is None else width / goal)
+    return {**row, "steps": steps, "peer_steps": 20}
+
+
+def main() -> None:
+    """Compare and record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(NETWORKS))
+    parser.add_argument("--batches", default=",".join(map(str, BATCHES)))
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--alpha", action="store_true")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    if PEER:
+        sys.path.insert(0, PEER)
+        import auto_LiRPA
+
+        print(f"auto_LiRPA {auto_LiRPA.__version__}")
+    else:
+        print("SPARRING_AUTO_LIRPA names no folder: no peer")
+    found = {
+        name: {batch: compared(name, int(batch), options.rounds, options.alpha) for batch in options.batches.split(",")}
+        for name in options.only.split(",")
+    }
+    record(options.out, {"threads": 1, "dtype": "float32", "figures": found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""What the attacker touches in a simulated game: each channel takes proposals and makes the change that is paid for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.access import ActionAccess, Ball, ChargedAccess, DynamicsAccess, ObservationAccess
+from sparring.budgets import Charge
+from sparring.errors import RefusedError, RequestError
+from sparring.game import frozen
+from sparring.simulated.charging import bounded_change, moved
+from sparring.simulated.spaces import Box, Discrete
+
+if TYPE_CHECKING:
+    from sparring.simulated.game import SimulatedGame
+
+__all__ = ["ActionChannel", "Channel", "ObservationChannel", "channels_of"]
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Channel(ABC):
+    """One charged access. Proposals are [batch, width], in units of the budget or from -1 to 1."""
+
+    part: ChargedAccess
+    width: int
+    """Numbers in a proposal."""
+
+    @property
+    def radius(self) -> float:
+        """The budget's value."""
+        return self.part.budget.value
+
+    @property
+    def who(self) -> str:
+        """The attacker, for messages."""
+        return f"attacker of {self.part.threat}"
+
+    @abstractmethod
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+        """Charge a proposal.
+
+        Args:
+            target: what is touched, [batch, ...].
+            proposal: [batch, width].
+            coin: uniform numbers from 0 up to 1, one for each episode, [batch].
+            used: steps of each episode on which this channel has been used before, [batch].
+
+        Returns:
+            What the victim sees or the world is sent, and whether that is a change, [batch].
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class ObservationChannel(Channel):
+    """Changes what the victim sees within a ball."""
+
+    access: ObservationAccess
+    normalised: bool
+    """Whether it works on what the victim's network sees, after the victim's own normalisation."""
+
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+        """Add the change that the budget allows."""
+        ball = self.access.ball
+        assert ball is not None
+        change = bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who)
+        change = np.where(_beside(self.access.timing.open(coin, used), change), change, 0.0)
+        shown = moved(target, change, ball.low, ball.high)
+        return shown, np.asarray((shown != target).reshape(len(target), -1).any(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class ActionChannel(Channel):
+    """Replaces the victim's action (PR-MDP), mixes it with another (NR-MDP), or changes it within a ball."""
+
+    access: ActionAccess
+    space: Box | Discrete
+
+    def wanted(self, proposal: Array) -> Array:
+        """The actions that proposals stand for: of a box the limits at -1 and 1, of choices the greatest number."""
+        if isinstance(self.space, Discrete):
+            return np.asarray(np.argmax(proposal, axis=1))
+        share = (np.clip(proposal.reshape(-1, *self.space.shape), -1, 1) + 1) / 2
+        low, high = self.space.low, self.space.high
+        return np.asarray(np.clip(low + share * (high - low), low, high))
+
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+        """Put the attacker's part in; actions of the victim's own stay as they are, clipped by nobody."""
+        if not np.isfinite(proposal).all():
+            raise RequestError(f"{self.who}: proposes something that is not a number")
+        if self.access.ball is not None:
+            ball = self.access.ball
+            sent = moved(target, bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who),
+                         ball.low, ball.high)  # fmt: skip
+        elif self.access.mode == "replace":
+            sent = np.where(_beside(coin < self.radius, target), self.wanted(proposal).astype(target.dtype), target)
+        else:
+            mixed = (1 - self.radius) * target.astype(np.float64) + self.radius * self.wanted(proposal)
+            sent = mixed.astype(target.dtype)
+        return sent, np.asarray((sent != target).reshape(len(target), -1).any(axis=1))
+
+
+def channels_of(game: SimulatedGame, charged: Sequence[ChargedAccess]) -> tuple[Channel, ...]:
+    """The channels of an attack on a game, those of budget 0 among them.
+
+    Raises:
+        RefusedError: this form cannot be touched in that way, or twice in the same way.
+    """
+    found = tuple(_channel(game, part) for part in charged)
+    for kind in (ObservationChannel, ActionChannel):
+        if sum(isinstance(channel, kind) for channel in found) > 1:
+            names = " with ".join(part.threat for part in charged)
+            raise RefusedError(f"{names} on {game.spec}: touches the same thing twice; give one threat a larger budget")
+    return found
+
+
+def _channel(game: SimulatedGame, part: ChargedAccess) -> Channel:
+    access, charge = part.access, part.budget.kind.charge
+    if isinstance(access, ObservationAccess) and access.ball is not None and charge is Charge.SIZE:
+        return _observation(game, part, access)
+    if isinstance(access, ActionAccess) and access.allowed is None:
+        fits = charge is (Charge.MIX if access.ball is None else Charge.SIZE)
+        if fits:
+            return _action(game, part, access)
+    if isinstance(access, DynamicsAccess):
+        raise RefusedError(f"{part.threat} on {game.spec}: its worlds offer no forces or parameters to change")
+    raise RefusedError(
+        f"{part.threat} on {game.spec}: a {type(access).__name__} charged by {part.budget.kind.name} has no meaning on "
+        f"the {game.form} form"
+    )
+
+
+def _observation(game: SimulatedGame, part: ChargedAccess, access: ObservationAccess) -> ObservationChannel:
+    if isinstance(game.observation, Discrete):
+        raise RefusedError(f"{part.threat} on {game.spec}: observations are {game.observation}, which have no distance")
+    assert access.ball is not None
+    _check_shape(game, part, access.ball.scale, game.observation.shape, "observations")
+    width, ball = int(np.prod(game.observation.shape)), _kept(access.ball)
+    return ObservationChannel(part, width, replace(access, ball=ball), ball.space == "normalised")
+
+
+def _action(game: SimulatedGame, part: ChargedAccess, access: ActionAccess) -> ActionChannel:
+    space = game.action
+    if isinstance(space, Discrete):
+        if access.ball is not None or access.mode == "mix":
+            raise RefusedError(
+                f"{part.threat} on {game.spec}: actions are {space} and cannot be mixed; use mode=replace"
+            )
+        return ActionChannel(part, space.count, access, space)
+    if access.ball is None and not space.bounded:
+        raise RefusedError(f"{part.threat} on {game.spec}: actions have no limits within which the attacker could act")
+    if access.ball is not None:
+        _check_shape(game, part, access.ball.scale, space.shape, "actions")
+        access = replace(access, ball=_kept(access.ball))
+    return ActionChannel(part, int(np.prod(space.shape)), access, space)
+
+
+def _kept(ball: Ball) -> Ball:
+    """The ball with arrays of its own, since attackers are shown it and threats may go on using theirs."""
+    scale, low, high = (None if array is None else frozen(array) for array in (ball.scale, ball.low, ball.high))
+    return replace(ball, scale=scale, low=low, high=high)
+
+
+def _check_shape(
+    game: SimulatedGame, part: ChargedAccess, scale: Floats | None, shape: tuple[int, ...], what: str
+) -> None:
+    if scale is not None and (scale.shape != shape or not np.isfinite(scale).all() or not (scale >= 0).all()):
+        raise RequestError(
+            f"{part.threat} on {game.spec}: a scale of shape {list(scale.shape)}, {what} have {list(shape)}, "
+            "each 0 or more"
+        )
+
+
+def _beside(rows: Flags, array: Array) -> Flags:
+    """Rows [batch] shaped to stand beside [batch, ...]."""
+    return rows.reshape(-1, *(1 for _ in array.shape[1:]))

@@ -1,0 +1,177 @@
+"""Plays whole episodes of a victim under attack, in batches whose size changes nothing, and keeps every return."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sparring.policy import Policy
+from sparring.simulated.attackers import AttackView, proposals_of
+from sparring.simulated.chance import EpisodeStreams
+from sparring.simulated.channels import Channel, ObservationChannel
+from sparring.simulated.episodes import Episodes
+from sparring.simulated.meter import Meter
+from sparring.simulated.normalising import Normalising
+from sparring.simulated.seats import Seat, parts_of, pick
+from sparring.simulated.spaces import Space
+from sparring.simulated.world import Step, World
+
+__all__ = ["Table", "contest", "inner_of", "seen_by"]
+
+Array = NDArray[Any]
+VICTIM, ATTACKER = "policy", "attacker"
+"""Names of the two sides' streams; the victim's is that of `play`, so that both meet the same chance."""
+
+
+def normalised(channels: Sequence[Channel]) -> bool:
+    """Whether the attack works on what the victim's network sees."""
+    return any(isinstance(channel, ObservationChannel) and channel.normalised for channel in channels)
+
+
+def seen_by(victim: Policy, observations: Array, channels: Sequence[Channel]) -> Array:
+    """What the victim would see without attack, in the space in which the attack works."""
+    if normalised(channels) and isinstance(victim, Normalising):
+        return victim.normalised(observations)
+    return observations
+
+
+def inner_of(victim: Policy, channels: Sequence[Channel]) -> Policy:
+    """The victim as it acts on what `seen_by` gives."""
+    return victim.inner() if normalised(channels) and isinstance(victim, Normalising) else victim
+
+
+class Table:
+    """One victim and one attacker (or mixture, or nobody) in a batch of episodes of a world."""
+
+    def __init__(
+        self, world: World, victim: Policy, attacker: Policy | None, channels: Sequence[Channel], action: Space
+    ) -> None:
+        """Without an attacker, or where every budget is 0, the victim acts as if nobody else were there."""
+        idle = attacker is None or all(channel.part.budget.zero for channel in channels)
+        self.world, self.action = world, action
+        self.whole, self.inner = victim, inner_of(victim, channels)
+        self.victim = Seat(victim if idle else self.inner, VICTIM)
+        self.attacker = None if attacker is None or idle else Seat(attacker, ATTACKER)
+        self.meter = Meter(() if idle else channels)
+
+    def begin(self, seeds: Sequence[int]) -> None:
+        """Begin one episode for each seed."""
+        self.world.reset(seeds)
+        for part in self._parts():
+            part.begin(seeds)
+
+    def renew(self, where: NDArray[np.bool_], seeds: Sequence[int]) -> None:
+        """Begin new episodes in the marked places."""
+        self.world.restart(where, seeds)
+        for part in self._parts():
+            part.renew(where, seeds)
+
+    @property
+    def renewable(self) -> bool:
+        """Whether single episodes can be begun anew."""
+        return self.victim.renewable and (self.attacker is None or self.attacker.renewable)
+
+    def view(self) -> AttackView:
+        """What an attacker is shown now."""
+        observations, channels = self.world.observations, self.meter.channels
+        seen = seen_by(self.whole, observations, channels)
+        return AttackView(observations, seen, self.inner, self.victim.memories[0], channels, self.action)
+
+    def step(self) -> Step:
+        """Move all episodes that have not finished."""
+        if self.attacker is None:
+            return self.world.step(self._act(self.world.observations))
+        shown = self.view()
+        # Attackers are handed copies: what is charged starts from what is true, whatever they do to theirs.
+        lent = replace(
+            shown,
+            observations=shown.observations.copy(),
+            seen=shown.seen.copy(),
+            memory=copy.deepcopy(shown.memory),
+        )
+        proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
+        actions = self._act(self.meter.shown(shown.seen, proposals))
+        return self.world.step(self.meter.sent(actions, proposals))
+
+    def _act(self, shown: Array) -> Array:
+        def question(policy: Any, memory: Any, chance: EpisodeStreams) -> tuple[Array, Any]:
+            actions, after = policy.act(shown, memory, chance)
+            return np.asarray(actions), after
+
+        return self.victim.ask(question)
+
+    def _parts(self) -> Iterator[Any]:
+        yield self.victim
+        if self.attacker is not None:
+            yield self.attacker
+        yield self.meter
+
+
+def contest(
+    world: World,
+    victim: Policy,
+    attacker: Policy | None,
+    channels: Sequence[Channel],
+    action: Space,
+    seeds: Sequence[int],
+) -> Episodes:
+    """Play one episode for each seed, at most `world.size` at once.
+
+    Places in which an episode ends are taken by the next one, so that no place waits for the longest; where a policy
+    with memory cannot begin single episodes anew, all of a batch begin together. Rows are in the order of the seeds.
+
+    Args:
+        world: nobody else steps it meanwhile.
+        victim: a policy or a mixture, whose part is drawn by the seed.
+        attacker: a policy, a mixture, or None for no attack.
+        channels: what the attacker may touch.
+        action: the space of the victim's actions.
+        seeds: one for each episode.
+    """
+    order = np.array([pick(victim, seed, VICTIM) for seed in seeds], dtype=np.int64)
+    count = len(seeds)
+    returns, lengths = np.zeros(count), np.zeros(count, dtype=np.int64)
+    truncated = np.zeros(count, dtype=np.bool_)
+    for place, part in enumerate(parts_of(victim)[0]):
+        rows = np.flatnonzero(order == place)
+        if len(rows) == 0:
+            continue
+        table = Table(world, part, attacker, channels, action)
+        found = _played(table, [int(seeds[row]) for row in rows.tolist()])
+        returns[rows], lengths[rows], truncated[rows] = found.returns, found.lengths, found.truncated
+    return Episodes(tuple(int(seed) for seed in seeds), returns, lengths, truncated)
+
+
+def _played(table: Table, seeds: Sequence[int]) -> Episodes:
+    count, size = len(seeds), min(table.world.size, len(seeds))
+    returns, lengths = np.zeros(count), np.zeros(count, dtype=np.int64)
+    truncated = np.zeros(count, dtype=np.bool_)
+    at, coming = np.arange(size), size  # which episode is in each place, and which begins next
+    table.begin(seeds[:size])
+    running = np.ones(size, dtype=np.bool_)
+    while running.any():
+        step = table.step()
+        returns[at[running]] += step.rewards[running]
+        lengths[at[running]] += 1
+        ended = running & step.finished
+        truncated[at[ended]] = step.truncated[ended]
+        running &= ~ended
+        waiting = count - coming
+        if waiting and ended.any() and table.renewable:
+            places = np.flatnonzero(ended)[:waiting]
+            where = np.zeros(size, dtype=np.bool_)
+            where[places] = True
+            at[places] = np.arange(coming, coming + len(places))
+            table.renew(where, seeds[coming : coming + len(places)])
+            running, coming = running | where, coming + len(places)
+        elif waiting and not running.any():
+            size = min(size, waiting)
+            at = np.arange(coming, coming + size)
+            table.begin(seeds[coming : coming + size])
+            running, coming = np.ones(size, dtype=np.bool_), coming + size
+    return Episodes(tuple(seeds), returns, lengths, truncated)

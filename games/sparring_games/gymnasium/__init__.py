@@ -1,0 +1,1 @@
+"""Gymnasium's environments as simulated games: MuJoCo robots, Atari games, classic control and your own."""

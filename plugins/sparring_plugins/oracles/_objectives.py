@@ -1,0 +1,116 @@
+"""What gradient attacks raise, as functions of what the victim is shown; imported only where torch is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sparring.acting import HasDeviation, HasInputGradient
+from sparring.errors import RefusedError
+from sparring.simulated.attackers import AttackView
+from sparring.simulated.spaces import Discrete
+from sparring_plugins.networks.policy import NetworkPolicy
+from sparring_plugins.networks.threads import threads_for
+from sparring_plugins.oracles._gradient_attacker import GradientAttacker
+
+__all__ = ["Goal", "goal_of"]
+
+Floats = NDArray[np.float64]
+WORK = 1 << 12
+"""Multiplications of a small network for one input: what decides about threads where nothing better is known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """An objective, one number for each episode, each of which depends on its own row alone."""
+
+    of: Callable[[Tensor], Tensor]
+    """From what is shown [batch, *observation] to [batch]."""
+
+    def height(self, shown: NDArray[Any]) -> Floats:
+        """[batch]."""
+        with torch.no_grad(), threads_for(len(shown) * WORK):
+            return np.asarray(self.of(torch.tensor(shown)).double().numpy())
+
+    def gradient(self, shown: NDArray[Any]) -> Floats:
+        """[batch, *observation]."""
+        with torch.enable_grad(), threads_for(len(shown) * WORK):
+            point = torch.tensor(shown).requires_grad_()
+            (found,) = torch.autograd.grad(self.of(point).sum(), point)
+            return np.asarray(found.double().numpy())
+
+
+def goal_of(attacker: GradientAttacker, view: AttackView) -> Goal:
+    """The objective of an attacker in one view.
+
+    Raises:
+        RefusedError: the victim lacks what it takes.
+    """
+    victim = view.victim
+    if not isinstance(victim, HasInputGradient):
+        raise RefusedError(f"gradients: {type(victim).__name__} offers none")
+
+    def outputs(shown: Tensor) -> Tensor:
+        # One step alone, with the state that the victim has now.
+        return victim.outputs(shown, view.memory)
+
+    with torch.no_grad(), threads_for(len(view.seen) * WORK):
+        nominal = outputs(torch.tensor(np.asarray(view.seen)))
+    discrete = isinstance(view.action, Discrete)
+    if attacker.objective == "divergence":
+        return Goal(_divergence_of(outputs, nominal, None if discrete else _weights(victim, nominal), discrete))
+    if attacker.objective == "departure":
+        return Goal(_departure_of(outputs, nominal, discrete))
+    if attacker.objective == "min-q":
+        return Goal(lambda shown: -(torch.softmax(_standard(outputs(shown)), dim=1) * nominal).sum(dim=1))
+    return Goal(_critic_of(attacker.network, view, outputs))
+
+
+def _divergence_of(
+    outputs: Callable[[Tensor], Tensor], nominal: Tensor, weights: Tensor | None, discrete: bool
+) -> Callable[[Tensor], Tensor]:
+    """`KL(pi(.|s) || pi(.|s_hat))` (thesis, 6.4.4); with equal covariances, equation 6.16 halved."""
+    if discrete:
+        logs = torch.log_softmax(nominal, dim=1)
+        return lambda shown: (logs.exp() * (logs - torch.log_softmax(outputs(shown), dim=1))).sum(dim=1)
+    assert weights is not None
+    return lambda shown: ((outputs(shown) - nominal).square() * weights).sum(dim=1) / 2
+
+
+def _departure_of(outputs: Callable[[Tensor], Tensor], nominal: Tensor, discrete: bool) -> Callable[[Tensor], Tensor]:
+    """Distance from the nominal action, or cross-entropy with it (thesis, equation 6.15)."""
+    if discrete:
+        taken = nominal.argmax(dim=1)
+        return lambda shown: nn.functional.cross_entropy(outputs(shown), taken, reduction="none")
+    return lambda shown: (outputs(shown) - nominal).square().sum(dim=1)
+
+
+def _weights(victim: object, nominal: Tensor) -> Tensor:
+    """Inverse variances, [outputs]; 1 where the policy is no Gaussian (thesis, 6.4.4)."""
+    deviation = victim.deviation if isinstance(victim, HasDeviation) else None
+    if deviation is None:
+        return torch.ones_like(nominal[0])
+    return torch.tensor(np.asarray(deviation, dtype=np.float64) ** -2).to(nominal.dtype)
+
+
+def _standard(values: Tensor) -> Tensor:
+    """Action values in units of their own spread, so that a softmax of them is neither flat nor one-hot."""
+    spread = values.detach().std(dim=1, keepdim=True)
+    return 4 * (values - values.mean(dim=1, keepdim=True)) / torch.where(spread > 0, spread, torch.ones_like(spread))
+
+
+def _critic_of(name: str, view: AttackView, outputs: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`-Q(s, pi(s_hat))` (thesis, equation 6.14), or `-V(s_hat)` where the file has no Q."""
+    victim = view.victim
+    assert isinstance(victim, NetworkPolicy)  # the oracle has seen to that
+    judge = victim.network(name)
+    truth = torch.tensor(np.asarray(view.seen)).float()
+    if name == "value":
+        return lambda shown: -judge(shown.float())[:, 0]
+    return lambda shown: -judge(torch.cat([truth, outputs(shown).float()], dim=1))[:, 0]

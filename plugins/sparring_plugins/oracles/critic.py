@@ -1,0 +1,66 @@
+"""Gradients of the value function that the victim was trained with."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from sparring import hookimpl
+from sparring.attack_game import AttackGame
+from sparring.errors import RefusedError
+from sparring.oracle import Oracle
+from sparring.plugin import PluginOptions, unit
+from sparring.policy import Policy
+from sparring.simulated.spaces import Discrete
+from sparring_plugins.networks.policy import NetworkPolicy
+from sparring_plugins.oracles._gradient_attacker import GradientAttacker
+from sparring_plugins.oracles._gradient_oracle import GradientOracle
+
+CRITICS = ("critic", "value")
+"""Networks of a victim's file that can judge, the better first: `Q(s, a)`, then `V(s)`."""
+
+
+class CriticOptions(PluginOptions):
+    """Options of `critic`."""
+
+    steps: int = Field(10, ge=1, description="steps", json_schema_extra=unit("steps"))
+    rate: float = Field(0.0, ge=0, description="length of a step in units of the budget; 0 for 1 / steps")
+    network: str = Field("", description="the judging network in the victim's file; empty for `critic`, else `value`")
+
+
+class Critic(GradientOracle):
+    """Lowers `Q(s, pi(s_hat))`, or `V(s_hat)` where there is no Q, which says little about the true state."""
+
+    name: ClassVar[str] = "critic"
+    summary: ClassVar[str] = "the change that the victim's own value function likes least"
+    source: ClassVar[str] = "thesis, section 6.4.1, equation 6.14 and algorithm 6.9"
+    Options: ClassVar[type[PluginOptions]] = CriticOptions
+
+    def attacker(self, duel: AttackGame, victim: Policy) -> GradientAttacker:
+        """As the options say, from the true observation."""
+        chosen = self.options
+        rate = chosen.rate or 1 / chosen.steps
+        return GradientAttacker("critic", chosen.steps, rate, start="centre", network=self._network(duel, victim))
+
+    def _network(self, duel: AttackGame, victim: Policy) -> str:
+        if not isinstance(victim, NetworkPolicy) or victim.recurrent:
+            raise RefusedError("oracle critic: needs a memoryless victim from a file that has its value function too")
+        held = [name for name in CRITICS if isinstance(victim.description.get(name), dict)]
+        wanted = self.options.network or next(iter(held), "")
+        if not wanted or victim.description.get(wanted) is None:
+            there = f"it has {', '.join(held)}" if held else "it has none"
+            raise RefusedError(f"oracle critic: the victim's file needs a value function {wanted!r}; {there}")
+        if wanted != "value" and isinstance(getattr(duel.game, "action", None), Discrete):
+            raise RefusedError("oracle critic: a critic of chosen actions has no gradient in them; use min-q")
+        spaces = [getattr(part.access, "ball", None) for part in duel.charged]
+        raw = any(ball is not None and ball.space == "raw" for ball in spaces)
+        if raw and victim.reading.normaliser is not None:
+            raise RefusedError("oracle critic: the value function sees normalised observations; use space=normalised")
+        return wanted
+
+
+@hookimpl
+def sparring_oracles() -> list[type[Oracle]]:
+    """Give `critic`."""
+    return [Critic]

@@ -1,0 +1,1 @@
+"""Bound propagation through networks: intervals, and linear relaxations forward and backward."""

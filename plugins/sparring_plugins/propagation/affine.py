@@ -1,0 +1,257 @@
+"""Affine operations with a matrix of their own: linear layers, convolutions, scaling, and sums of nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sparring_plugins.propagation.nodes import Affine, Interval
+
+__all__ = ["Conv", "Linear", "Moved", "Reshaped", "Scale", "Sum"]
+
+Live = Callable[[], Tensor]
+"""Fetches a parameter when it is needed, so that a trained network is bounded with today's weights."""
+
+
+class Linear(Affine):
+    """`x W^T + b` over the last dimension."""
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], weight: Live, bias: Live | None
+    ) -> None:
+        super().__init__(name, inputs, shape)
+        self.weight, self._bias = weight, bias
+        self.terms = max(weight().shape)
+
+    def bias(self) -> Tensor | None:
+        """The bias of each output, [outputs]."""
+        return None if self._bias is None else self._bias()
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The layer itself."""
+        return F.linear(inputs[0], self.weight(), self.bias())
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """Radii through `|W|`."""
+        return F.linear(radii[0], self.weight().abs())
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """`rows W`."""
+        return (rows @ self.weight(),)
+
+
+class Conv(Affine):
+    """A convolution in one or two dimensions, strides, padding with zeros, dilation and groups included."""
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], weight: Live, bias: Live | None,
+        stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...], groups: int,
+        entry: tuple[int, ...],
+    ) -> None:  # fmt: skip
+        super().__init__(name, inputs, shape)
+        self.weight, self._bias, self.entry = weight, bias, entry
+        self._how: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self.stride, self.padding = stride, padding
+        self.plain = len(stride) == 2 and groups == 1 and max(dilation) == 1
+        """Whether units have windows: two dimensions, no groups, no dilation."""
+        self._shuffled = self.plain and stride[0] == stride[1] > 1
+        self._there: Callable[..., Tensor] = F.conv1d if len(stride) == 1 else F.conv2d
+        self._back: Callable[..., Tensor] = F.conv_transpose1d if len(stride) == 1 else F.conv_transpose2d
+        size = weight().shape
+        reached = math.prod(math.ceil(width / step) for width, step in zip(size[2:], stride, strict=True))
+        self.terms = max(math.prod(size[1:]), size[0] // groups * reached)
+        # A transposed convolution leaves open how many positions a stride passed over at the far end.
+        self._missing = tuple(
+            wide - ((out - 1) * step - 2 * pad + reach * (width - 1) + 1)
+            for wide, out, step, pad, reach, width in zip(
+                entry[1:], shape[1:], stride, padding, dilation, size[2:], strict=True
+            )
+        )
+
+    def bias(self) -> Tensor | None:
+        """The bias of each channel, [channels, 1 ...]."""
+        return None if self._bias is None else self._bias().reshape(-1, *[1] * (len(self.shape) - 1))
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The convolution itself."""
+        bias = None if self._bias is None else self._bias()
+        return self._there(inputs[0], self.weight(), bias, **self._how)
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """Radii through the absolute kernel."""
+        return self._there(radii[0], self.weight().abs(), None, **self._how)
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """The transposed convolution."""
+        if self._shuffled:
+            moved = self.adjoint_of_window(rows)
+            # What padding added goes; what a stride passed over at the far end has no share.
+            return (F.pad(moved, _crops(moved.shape[2:], self.entry[1:], self.padding)),)
+        short = tuple(min(missing, step - 1) for missing, step in zip(self._missing, self.stride, strict=True))
+        return (self._back(rows, self.weight(), None, output_padding=short, **self._how),)
+
+    def flat_bias(self) -> Tensor | None:
+        """The bias of each channel, [channels]."""
+        return None if self._bias is None else self._bias()
+
+    def window(self, sides: tuple[int, ...]) -> tuple[int, ...]:
+        """Sides of the window of the input that a window of the output looks at."""
+        kernel = self.weight().shape[2:]
+        return tuple((side - 1) * step + width for side, step, width in zip(sides, self.stride, kernel, strict=True))
+
+    def adjoint_of_window(self, rows: Tensor) -> Tensor:
+        """`rows W` for rows [count, channels, *window]; what padding adds around the input is part of the window."""
+        if not self._shuffled:
+            return F.conv_transpose2d(rows, self.weight(), None, self.stride)
+        kernel, step = self.weight(), self.stride[0]
+        moved = F.pixel_shuffle(F.conv2d(rows, *_split_kernel(kernel, step)), step)
+        high, wide = ((side - 1) * step + width for side, width in zip(rows.shape[2:], kernel.shape[2:], strict=True))
+        return moved[:, :, :high, :wide]
+
+
+def _split_kernel(kernel: Tensor, step: int) -> tuple[Tensor, None, int, tuple[int, int]]:
+    """Arguments of a convolution whose shuffled channels are the transposed convolution with that kernel and stride.
+
+    Each of the `step * step` places between two strides sees its own share of the kernel: an ordinary convolution
+    with that many times the channels, up to twenty times as fast here as the transposed one.
+    """
+    channels, entries, high, wide = kernel.shape
+    tall, broad = -(-high // step), -(-wide // step)
+    whole = F.pad(kernel, (0, broad * step - wide, 0, tall * step - high))
+    split = whole.view(channels, entries, tall, step, broad, step).flip((2, 4)).permute(1, 3, 5, 0, 2, 4)
+    return split.reshape(entries * step * step, channels, tall, broad), None, 1, (tall - 1, broad - 1)
+
+
+def _crops(have: Sequence[int], want: Sequence[int], padding: Sequence[int]) -> tuple[int, ...]:
+    """What `pad` must add at (or, negative, take from) the two ends of each side, last side first."""
+    ends = [(-pad, wide + pad - size) for size, wide, pad in zip(have, want, padding, strict=True)]
+    return tuple(end for pair in reversed(ends) for end in pair)
+
+
+class Scale(Affine):
+    """`x * factor + shift` with constants that broadcast against `x`."""
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], entry: tuple[int, ...],
+        factor: Live | None, shift: Live | None, bulk: Live | None = None,
+    ) -> None:  # fmt: skip
+        """`bulk` bounds what the victim adds on the way and takes away again, where that exceeds the shift."""
+        super().__init__(name, inputs, shape)
+        self._factor, self._shift, self._bulk, self._entry = factor, shift, bulk, entry
+        self.terms = max(1, math.prod(shape) // max(1, math.prod(entry)))
+
+    def bias(self) -> Tensor | None:
+        """The constant that is added."""
+        return None if self._shift is None else self._shift()
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """Multiply, then add."""
+        scaled = inputs[0] if self._factor is None else inputs[0] * self._factor()
+        return scaled if self._shift is None else scaled + self._shift()
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """Radii times the absolute factor."""
+        scaled = radii[0] if self._factor is None else radii[0] * self._factor().abs()
+        return scaled.expand(-1, *self.shape)
+
+    def bulk(self) -> Tensor | None:
+        """The shift, or what of it cancels."""
+        return super().bulk() if self._bulk is None else self._bulk()
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """Rows times the factor, summed over what the constants broadcast."""
+        scaled = rows if self._factor is None else rows * self._factor()
+        return (shrunk(scaled, self._entry),)
+
+
+class Sum(Affine):
+    """`sign_0 x_0 + sign_1 x_1`, of shapes that broadcast."""
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], entries: Sequence[tuple[int, ...]],
+        signs: Sequence[int],
+    ) -> None:  # fmt: skip
+        super().__init__(name, inputs, shape)
+        self._entries, self._signs = entries, signs
+        self.terms = max(2, *(math.prod(shape) // max(1, math.prod(entry)) for entry in entries))
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The sum or difference."""
+        first = inputs[0] if self._signs[0] > 0 else -inputs[0]
+        return torch.add(first, inputs[1], alpha=self._signs[1])
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """The sum of the radii."""
+        return radii[0] + radii[1]
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """The rows themselves, with the sign, summed over what was broadcast."""
+        parts = (shrunk(rows, entry) for entry in self._entries)
+        return tuple(part if sign > 0 else -part for part, sign in zip(parts, self._signs, strict=True))
+
+
+class Reshaped(Affine):
+    """The same values in another shape."""
+
+    terms = 0
+
+    def __init__(self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], entry: tuple[int, ...]) -> None:
+        super().__init__(name, inputs, shape)
+        self._entry = entry
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The new shape."""
+        return inputs[0].reshape(-1, *self.shape)
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """The new shape."""
+        return radii[0].reshape(-1, *self.shape)
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """The old shape."""
+        return (rows.reshape(-1, *self._entry),)
+
+
+class Moved(Affine):
+    """Values that only change place: permuting, indexing, concatenating."""
+
+    terms = 0
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], entries: Sequence[tuple[int, ...]],
+        move: Callable[..., Tensor],
+    ) -> None:  # fmt: skip
+        super().__init__(name, inputs, shape)
+        self._entries, self._move = entries, move
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The move, [batch, *shape]."""
+        return self._move(*inputs)
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """The same move."""
+        return self._move(*radii)
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """Each value back to where it came from, summed where it went to several places."""
+        starts = [rows.new_zeros(rows.shape[0], *entry) for entry in self._entries]
+        _, back = torch.func.vjp(self._move, *starts)[:2]
+        return tuple(back(rows))
+
+    def interval(self, *inputs: Interval) -> Interval:
+        """The ends move as the values do."""
+        return Interval(self._move(*(x.low for x in inputs)), self._move(*(x.high for x in inputs)))
+
+
+def shrunk(rows: Tensor, entry: tuple[int, ...]) -> Tensor:
+    """Sum [count, *shape] over the dimensions along which [*entry] was broadcast."""
+    extra = rows.dim() - 1 - len(entry)
+    if extra:
+        rows = rows.flatten(1, extra).sum(1) if extra > 1 else rows.sum(1)
+    spots = [place + 1 for place, width in enumerate(entry) if width == 1 and rows.shape[place + 1] != 1]
+    return rows.sum(spots, keepdim=True) if spots else rows

@@ -1,0 +1,54 @@
+"""Whether a graph computes what the module computes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sparring.errors import RefusedError
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.nodes import Interval
+
+__all__ = ["compare"]
+
+
+def _random_state(like: Tensor) -> Tensor:
+    """State of the generators that a module on this device may draw from."""
+    state = torch.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state(like.device)]) if like.is_cuda else state
+
+
+def compare(graph: Graph, module: nn.Module, example: Tensor) -> None:
+    """Refuse a graph that is not the module's, on other samples than it was traced with, each one different."""
+    name = type(module).__name__
+    steps = torch.linspace(-1, 1, 2 * example[0].numel(), dtype=example.dtype, device=example.device)
+    others = example[:2] + steps.view(2, *example.shape[1:]) * example.abs().mean().clamp(min=0.01, max=1.0)
+    for inputs in (example, others):
+        drawn = _random_state(example)
+        wanted = module(inputs.clone())
+        if not torch.equal(drawn, _random_state(example)):
+            raise RefusedError(f"bounds: {name} draws random numbers, so it has no bounds")
+        if not isinstance(wanted, Tensor) or not _agree(graph, inputs, wanted):
+            raise RefusedError(f"bounds: the traced graph of {name} differs from the module itself")
+
+
+def _agree(graph: Graph, inputs: Tensor, wanted: Tensor) -> bool:
+    """Whether both give the same; where rounding is large, whether it explains the difference."""
+    found = graph.value(inputs)
+    if wanted.shape != found.shape or wanted.dtype != found.dtype:
+        return False
+    close = {torch.float32: 1e-4, torch.float64: 1e-9}.get(inputs.dtype, 1e-2)
+    # Beside a domain, or where it overflows, the module gives no number, and no bound either.
+    known = wanted.isfinite()
+    if torch.allclose(wanted[known], found[known], close, close):
+        return True
+    low, high = _point_interval(graph, inputs)
+    return bool(((low <= wanted) & (wanted <= high))[known].all())
+
+
+def _point_interval(graph: Graph, inputs: Tensor) -> Interval:
+    """What the output may be for these very inputs: all that is between the ends is rounding."""
+    found = [Interval(inputs, inputs)]
+    for node in graph.nodes[1:]:
+        found.append(node.interval(*(found[place] for place in node.inputs)))
+    return found[-1]

@@ -1,0 +1,79 @@
+"""What a bound backend must know of a function of one real variable."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from sparring.errors import RequestError, nearest
+
+__all__ = ["CHOICES", "Choice", "Curve", "Lines", "known_choice"]
+
+Choice = Literal["adaptive", "same", "zero", "one"]
+CHOICES: tuple[str, ...] = get_args(Choice)
+
+
+def known_choice(choice: str) -> None:
+    """Raise `RequestError` unless `choice` names a way to choose among the sound lines."""
+    if choice not in CHOICES:
+        raise RequestError(f"relaxation {choice!r}: no such choice of lines; {nearest(choice, CHOICES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Two lines that hold a curve between them on an interval, elementwise.
+
+    `lower_slope * x + lower_intercept <= f(x) <= upper_slope * x + upper_intercept` for every real `x` of the
+    interval, in exact arithmetic, for the floating-point slopes and intercepts as they stand: intercepts are moved
+    outward by a few units in the last place unless the line is exact. What underflow takes away (less than four
+    times the smallest normal number of the dtype) is outside this promise.
+    """
+
+    lower_slope: Tensor
+    lower_intercept: Tensor
+    upper_slope: Tensor
+    upper_intercept: Tensor
+
+
+class Curve(ABC):
+    """A function of one real variable with everything needed to bound it on intervals.
+
+    `low <= high` elementwise, of any shape, float32 or float64, on any device. Whatever is returned is
+    differentiable in `low`, `high` and `alpha`, with finite gradients also where `low == high`.
+    """
+
+    @abstractmethod
+    def value(self, x: Tensor) -> Tensor:
+        """The function itself, by the torch operation that the network runs."""
+
+    @abstractmethod
+    def image(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Least and greatest value on `[low, high]`, as torch computes them: no allowance for rounding."""
+
+    @abstractmethod
+    def error(self, low: Tensor, high: Tensor) -> Tensor | float:
+        """Bound on the distance of what torch computes from the true value, at any floating-point x of the interval."""
+
+    @abstractmethod
+    def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
+        """Lines for CROWN.
+
+        `choice` picks the free line at a kink: `adaptive` the one with the smaller area, `same` the slope of the
+        other line, `zero` the left piece and `one` the right piece (for ReLU slopes 0 and 1). Smooth curves know
+        only their adaptive lines and take any of the names.
+        """
+
+    @abstractmethod
+    def start(self, low: Tensor, high: Tensor) -> Tensor:
+        """The `alpha` in [0, 1], `[2, *shape]`, with which `free_lines` gives about `lines(low, high)`."""
+
+    @abstractmethod
+    def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
+        """Lines for alpha-CROWN: sound whatever `alpha` in [0, 1], and differentiable in it.
+
+        `alpha[0]` moves the lower line and `alpha[1]` the upper one; `alpha` is `[2, ..., *shape]` and may have
+        dimensions of its own (such as one for each output that is bounded) between the 2 and the shape.
+        """

@@ -1,0 +1,70 @@
+"""Graphs are traced once for each module and input shape, and again when the module is no longer the same."""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.rules import RULES
+from sparring_plugins.propagation.trace import trace
+
+__all__ = ["graph_of"]
+
+EXAMPLES = 3
+"""Samples in the example that is traced: a number that seldom is a size of something else."""
+
+_kept: weakref.WeakKeyDictionary[nn.Module, dict[Any, tuple[Graph, _Snapshot]]] = weakref.WeakKeyDictionary()
+
+
+class _Snapshot:
+    """What a traced graph has baked in: the attributes, parameters, buffers and parts of every submodule.
+
+    Values of parameters are not among them, a graph fetches those anew; a parameter that was replaced is.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        tables = [table for part in module.modules() for table in _tables(part)]
+        self._filled = [(table, tuple(_values(table))) for table in tables if table]
+        self._empty = [table for table in tables if not table]
+
+    def holds(self) -> bool:
+        """Whether everything still is the very same object."""
+        if any(map(len, self._empty)):
+            return False
+        return all(
+            len(table) == len(then) and all(map(operator.is_, _values(table), then)) for table, then in self._filled
+        )
+
+
+def _values(table: Any) -> Any:
+    return table.values() if isinstance(table, dict) else table
+
+
+def _tables(part: nn.Module) -> Iterator[Any]:
+    """The attributes of a module, and every dict or list among them."""
+    yield part.__dict__
+    for value in part.__dict__.values():
+        if isinstance(value, dict | list):
+            yield value
+
+
+def graph_of(module: nn.Module, center: Tensor) -> Graph:
+    """The graph of a module for inputs shaped, typed and placed as `center` [batch, *features]."""
+    key = (center.shape[1:], center.dtype, center.device)
+    graphs = _kept.setdefault(module, {})
+    found = graphs.get(key)
+    if found is not None and found[1].holds():
+        return found[0]
+    with torch.no_grad():
+        example = center[:1].detach().expand(EXAMPLES, *center.shape[1:]).contiguous()
+    # The snapshot comes first: what changes while tracing must not go unseen.
+    snapshot = _Snapshot(module)
+    graph = trace(module, example, RULES)
+    graphs[key] = (graph, snapshot)
+    return graph

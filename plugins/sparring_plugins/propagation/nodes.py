@@ -1,0 +1,192 @@
+"""The operations of a network as bound propagation sees them: what is affine, what is not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sparring_plugins.propagation.curves import Curve
+from sparring_plugins.propagation.rounding import gamma, tiny_of
+
+__all__ = ["Affine", "Elementwise", "Input", "Interval", "Node", "Planar", "Planes", "magnitude"]
+
+
+class Interval(NamedTuple):
+    """Least and greatest value of each element, [batch, *shape]."""
+
+    low: Tensor
+    high: Tensor
+
+
+def magnitude(interval: Interval) -> Tensor:
+    """The largest absolute value in each interval."""
+    return torch.maximum(interval.high, -interval.low)
+
+
+def still(interval: Interval) -> Interval:
+    """The interval without its history; free of charge where there is none."""
+    return Interval(interval.low.detach(), interval.high.detach()) if torch.is_grad_enabled() else interval
+
+
+class Node(ABC):
+    """One operation; `inputs` are places of earlier nodes in the graph, `shape` is without the batch."""
+
+    def __init__(self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...]) -> None:
+        self.name, self.inputs, self.shape = name, inputs, shape
+
+    @abstractmethod
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The operation itself on tensors [batch, *shape]."""
+
+    @abstractmethod
+    def interval(self, *inputs: Interval) -> Interval:
+        """A box around what the victim computes from inputs in these boxes, rounding included."""
+
+
+class Input(Node):
+    """Where the region enters."""
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The input."""
+        return inputs[0]
+
+    def interval(self, *inputs: Interval) -> Interval:
+        """The box around the region."""
+        return inputs[0]
+
+
+class Affine(Node):
+    """`sum_i W_i x_i + b`; subclasses give the four ways in which that matrix is met."""
+
+    terms: int = 1
+    """Most products in one sum, of the map or of its adjoint; 0 where values are only moved, without rounding."""
+
+    @abstractmethod
+    def spread(self, *radii: Tensor) -> Tensor:
+        """`sum_i |W_i| r_i` for radii [batch, *shape]."""
+
+    @abstractmethod
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """`rows W_i` for each input; rows [count, *shape] give [count, *shape of the input]. None for no share."""
+
+    def bias(self) -> Tensor | None:
+        """`b`, broadcasts against `shape`; None for none."""
+        return None
+
+    def bulk(self) -> Tensor | None:
+        """The size of all that is added beside the products, for rounding; None for none."""
+        shift = self.bias()
+        return None if shift is None else shift.abs()
+
+    def interval(self, *inputs: Interval) -> Interval:
+        """Centre and radius through `W` and `|W|` (Gowal et al. 2018, section 3)."""
+        if self.terms == 0:
+            return Interval(self.value(*(x.low for x in inputs)), self.value(*(x.high for x in inputs)))
+        centers, radii, _ = self._around(inputs)
+        middle, radius, bulk = self.value(*centers), self.spread(*radii), self._still_bulk()
+        if bulk is not None:
+            radius = torch.add(radius, bulk, alpha=2 * gamma(self.terms, radius.dtype))
+        return Interval(middle - radius, middle + radius)
+
+    def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
+        """The interval, and a bound [batch, *shape] on rounding here for each unit of a row; None for none.
+
+        The victim errs by `gamma (|W||x| + |b|)`; coefficients `rows W` and `rows b` computed in floats err by as
+        much again for each unit of `rows`.
+        """
+        if self.terms == 0:
+            return self.interval(*inputs), None
+        centers, radii, sizes = self._around(inputs)
+        radius, size = self._spread_both(radii, sizes)
+        share, bulk = 2 * gamma(self.terms, radius.dtype), self._still_bulk()
+        if bulk is not None:
+            size, radius = size + bulk, torch.add(radius, bulk, alpha=share)
+        middle = self.value(*centers)
+        error = torch.add(tiny_of(self.terms, size), size, alpha=share)
+        return Interval(middle - radius, middle + radius), error
+
+    def _spread_both(self, radii: Sequence[Tensor], sizes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Radii and sizes through `|W|`: in one product, or apart where only the radii are differentiated."""
+        if torch.is_grad_enabled():
+            radius = self.spread(*radii)
+            with torch.no_grad():
+                return radius, self.spread(*sizes)
+        radius, size = self.spread(*(torch.cat(pair) for pair in zip(radii, sizes, strict=True))).chunk(2)
+        return radius, size
+
+    def _still_bulk(self) -> Tensor | None:
+        """`bulk` without its history: rounding is no matter of gradients."""
+        if not torch.is_grad_enabled():
+            return self.bulk()
+        with torch.no_grad():
+            return self.bulk()
+
+    def error(self, *inputs: Interval) -> Tensor | None:
+        """The bound on rounding alone."""
+        return None if self.terms == 0 else self.interval_and_error(*inputs)[1]
+
+    def _around(self, inputs: Sequence[Interval]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Centres, radii widened for rounding, and sizes of boxes."""
+        share = 2 * gamma(self.terms, inputs[0].low.dtype)
+        centers = [torch.lerp(low, high, 0.5) for low, high in inputs]
+        sizes = [magnitude(still(x)) for x in inputs]
+        radii = [
+            torch.add(x.high - center, size, alpha=share)
+            for x, center, size in zip(inputs, centers, sizes, strict=True)
+        ]
+        return centers, radii, sizes
+
+
+class Elementwise(Node):
+    """A curve applied to each element."""
+
+    def __init__(self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], curve: Curve) -> None:
+        super().__init__(name, inputs, shape)
+        self.curve = curve
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The curve at each element."""
+        return self.curve.value(inputs[0])
+
+    def interval(self, *inputs: Interval) -> Interval:
+        """The curve's image, widened by how inexactly it is computed."""
+        low, high = inputs[0]
+        error = self.curve.error(low, high)
+        low, high = self.curve.image(low, high)
+        if isinstance(error, float) and error == 0.0:
+            return Interval(low, high)
+        return Interval(low - error, high + error)
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """`sum_i lower[i] x_i + lower_intercept <= f(x) <= sum_i upper[i] x_i + upper_intercept`, each [batch, *shape].
+
+    They hold in exact arithmetic for every `x` of the box they were made for.
+    """
+
+    lower: tuple[Tensor, ...]
+    lower_intercept: Tensor
+    upper: tuple[Tensor, ...]
+    upper_intercept: Tensor
+
+
+class Planar(Node):
+    """A function of several nodes of its own shape, element by element, such as a product."""
+
+    @abstractmethod
+    def planes(self, *inputs: Interval) -> Planes:
+        """A plane below and one above for inputs in these boxes."""
+
+    def other_planes(self, *inputs: Interval) -> Planes | None:
+        """Another choice of both, as mixtures of sound planes are sound, for optimised bounds; None for none."""
+        return None
+
+    @abstractmethod
+    def error(self, *inputs: Interval) -> Tensor | float:
+        """Bound on the rounding of the victim's result, [batch, *shape]."""

@@ -1,0 +1,50 @@
+"""What passes through the trace of a network: nodes, constants that are fetched anew, and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["BATCH", "BatchSize", "Live", "NoRule", "Ref"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ref:
+    """A value that depends on the network's input: a node of the graph, with an example of what it gives."""
+
+    place: int
+    example: Tensor
+    memory: object = field(default_factory=object)
+    """The same object for values that share memory, one of which an in-place operation would change with the other."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape without the batch."""
+        return tuple(self.example.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A value that does not depend on the input, fetched anew whenever it is used: parameters change."""
+
+    fetch: Callable[[], Any]
+
+
+class BatchSize:
+    """How many samples there are: no number, for a graph serves all batches."""
+
+    def __repr__(self) -> str:
+        return "the batch size"
+
+
+BATCH = BatchSize()
+
+
+@dataclass(frozen=True, eq=False)
+class NoRule:
+    """A second result that may stand there as long as nobody uses it, such as the place of a maximum."""
+
+    what: str

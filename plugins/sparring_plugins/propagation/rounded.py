@@ -1,0 +1,57 @@
+"""What torch computes in one kernel and the graph in several nodes: how far the two may be apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+from sparring_plugins.propagation.nodes import Affine, Interval
+
+__all__ = ["Rounded"]
+
+
+class Rounded(Affine):
+    """The first input as it is, widened by what a fused kernel may err.
+
+    The nodes of the graph hold in exact arithmetic, with errors that are those of no victim. The kernel rounds in
+    its own way, and `reach` bounds by how much, from the boxes of all inputs. `limit` is a box that holds the exact
+    value whatever the input.
+    """
+
+    terms = 1
+
+    def __init__(
+        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...],
+        reach: Callable[..., Tensor], limit: tuple[float, float] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(name, inputs, shape)
+        self._reach, self._limit = reach, limit
+
+    def value(self, *inputs: Tensor) -> Tensor:
+        """The first input."""
+        return inputs[0]
+
+    def spread(self, *radii: Tensor) -> Tensor:
+        """Its radii."""
+        return radii[0]
+
+    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
+        """Nothing of the others."""
+        return rows, *[None] * (len(self.inputs) - 1)
+
+    def interval(self, *inputs: Interval) -> Interval:
+        """The box, within the limits, a little wider."""
+        return self.interval_and_error(*inputs)[0]
+
+    def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
+        """The same widening for the box and for each unit of a row."""
+        low, high = inputs[0]
+        if self._limit is not None:
+            low, high = low.clamp(*self._limit), high.clamp(*self._limit)
+        reach = self.reach(*inputs)
+        return Interval(low - reach, high + reach), reach
+
+    def reach(self, *inputs: Interval) -> Tensor:
+        """How far the kernel's result may be from the exact one, [batch, *shape]."""
+        return self._reach(*inputs).detach()

@@ -1,0 +1,49 @@
+"""How far floating-point results may lie from exact ones, and how bounds are widened for it.
+
+Two computations round: the victim's own, whose results the bound must contain, and that of the bound. Both
+evaluate the same sums, in an order that nobody fixes, so one standard bound covers each: a sum of `n`
+products computed in any order errs by at most `gamma(n) * sum |products|` (Higham, Accuracy and Stability
+of Numerical Algorithms, 2002, section 3.1). Underflow adds at most one smallest normal number a term.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+__all__ = ["gamma", "tiny", "tiny_of"]
+
+STEPS = 8
+"""Roundings beside those of a sum: slopes, centres and radii. The shares of all nodes are added up as well, which
+rounds once a node; a graph adds that number to the terms of its nodes."""
+
+
+@cache
+def gamma(terms: int, dtype: torch.dtype) -> float:
+    """Relative error of a sum of `terms` products and the few roundings around it, in any order.
+
+    For 256 terms 1.7e-5 in single precision, 3.2e-14 in double.
+    """
+    share = (terms + STEPS) * torch.finfo(dtype).eps / 2
+    if share >= 0.5:
+        return float("inf")  # a bound then is not finite, which is refused as unknown
+    return share / (1 - share)
+
+
+@cache
+def tiny(terms: int, dtype: torch.dtype) -> float:
+    """Absolute error by underflow in a sum of `terms` products."""
+    return (terms + STEPS) * torch.finfo(dtype).tiny
+
+
+def tiny_of(terms: int, like: Tensor) -> Tensor:
+    """`tiny` as a tensor without dimensions; adding one is cheaper than adding a number."""
+    return _tiny_tensor(terms, like.dtype, like.device)
+
+
+@cache
+def _tiny_tensor(terms: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(tiny(terms, dtype), dtype=dtype, device=device)

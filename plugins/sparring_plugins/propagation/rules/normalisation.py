@@ -1,0 +1,126 @@
+"""Batch normalisation in evaluation, layer normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sparring_plugins.propagation.affine import Scale
+from sparring_plugins.propagation.curves import Rsqrt, Square
+from sparring_plugins.propagation.domains import Floored
+from sparring_plugins.propagation.nodes import Interval, magnitude
+from sparring_plugins.propagation.reductions import Centred, Reduced
+from sparring_plugins.propagation.references import Live, Ref
+from sparring_plugins.propagation.rounded import Rounded
+from sparring_plugins.propagation.rounding import gamma, tiny
+from sparring_plugins.propagation.rules.appending import constant, curved, expanded, multiplied, reshaped, scaled
+from sparring_plugins.propagation.rules.layers import attribute
+from sparring_plugins.propagation.trace import Rule, Tracing
+
+__all__ = ["FUNCTIONS", "METHODS", "MODULES"]
+
+
+def _batch_norm(
+    tracing: Tracing, path: str, input: Ref, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+) -> Ref:  # fmt: skip
+    """`x * factor + shift` with constants of the running statistics, however the kernel rounds them."""
+    if training or running_mean is None or running_var is None:
+        raise tracing.refuse(f"{tracing.doing} in training mode; call .eval() first, it needs running statistics")
+    spread = (-1, *[1] * (len(input.shape) - 1))
+    mean, variance, scale, move = (_fetch(part) for part in (running_mean, running_var, weight, bias))
+
+    def factor() -> Tensor:
+        inverse = torch.rsqrt(_known(variance) + eps)
+        return (inverse if scale is None else inverse * scale()).reshape(spread)
+
+    def shift() -> Tensor:
+        moved = -_known(mean).reshape(spread) * factor()
+        return moved if move is None else moved + move().reshape(spread)
+
+    def bulk() -> Tensor:
+        return (_known(mean).reshape(spread) * factor()).abs() + shift().abs()
+
+    return tracing.add(Scale(path, (input.place,), input.shape, input.shape, factor, shift, bulk), input)
+
+
+def _fetch(value: Any) -> Callable[[], Tensor] | None:
+    if value is None:
+        return None
+    return value.fetch if isinstance(value, Live) else lambda: value
+
+
+def _known(fetch: Callable[[], Tensor] | None) -> Tensor:
+    assert fetch is not None
+    return fetch()
+
+
+def _batch_norm_module(tracing: Tracing, path: str, module: Any, input: Ref) -> Ref:
+    mean, variance = attribute(module, "running_mean"), attribute(module, "running_var")
+    weight, bias = attribute(module, "weight"), attribute(module, "bias")
+    return _batch_norm(tracing, path, input, mean, variance, weight, bias, module.training, eps=module.eps)
+
+
+def _layer_norm(
+    tracing: Tracing, path: str, input: Ref, normalized_shape: Any, weight: Any = None, bias: Any = None,
+    eps: float = 1e-5, cudnn_enable: bool = True,
+) -> Ref:  # fmt: skip
+    """`d / sqrt(mean(d^2) + eps)` with `d = x - mean(x)` over the last dimensions, times weight, plus bias."""
+    wide = len(normalized_shape)
+    if wide >= len(input.shape) + 1 or input.shape[len(input.shape) - wide :] != tuple(normalized_shape):
+        raise tracing.refuse(f"{tracing.doing} over the batch")
+    flat = reshaped(tracing, path, input, (*input.shape[: len(input.shape) - wide], math.prod(normalized_shape)))
+    result = reshaped(tracing, path, _normalised(tracing, path, flat, eps), input.shape)
+    factor, shift = (None if part is None else constant(tracing, input, part) for part in (weight, bias))
+    return result if factor is None and shift is None else scaled(tracing, path, result, factor, shift)
+
+
+def _normalised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
+    """Over the last dimension; nobody lies further than `sqrt(n - 1)` standard deviations from the mean."""
+    count = x.shape[-1]
+    apart = tracing.add(Centred(path, x.place, x.shape), x)
+    squares = curved(tracing, path, apart, Square())
+    thin, last = (*x.shape[:-1], 1), len(x.shape)
+    mean = tracing.add(Reduced(path, squares.place, thin, x.shape, (last,), True, True), squares)
+    variance = scaled(tracing, path, mean, None, constant(tracing, x, eps))
+    # Repeated before the curve, so that its image, the best bound of that factor, has the shape of the other one.
+    inverse = curved(tracing, path, expanded(tracing, path, variance, x.shape), Floored(Rsqrt(), eps))
+    product = multiplied(tracing, path, apart, inverse)
+    limit = math.sqrt(max(count - 1, 0)) * (1 + 1e-6)
+
+    def reach(product: Interval, x: Interval, inverse: Interval) -> Tensor:
+        """The kernel of torch takes mean and variance by Welford's way or in two passes.
+
+        Either gives a mean and a standard deviation right to `gamma` times the largest input (Chan, Golub, LeVeque
+        1983), then `x * r - mean * r`, whose two parts may cancel.
+        """
+        share = 2 * gamma(count, x.low.dtype)
+        size, scale = magnitude(x).amax(-1, keepdim=True), inverse.high.amax(-1, keepdim=True)
+        result = magnitude(product).clamp(max=limit)
+        return share * (size * scale * (1 + result) + result) + tiny(count, x.low.dtype)
+
+    node = Rounded(path, (product.place, x.place, inverse.place), x.shape, reach, (-limit, limit))
+    return tracing.add(node, product, x, inverse)
+
+
+def _layer_norm_module(tracing: Tracing, path: str, module: nn.LayerNorm, input: Ref) -> Ref:
+    weight, bias = attribute(module, "weight"), attribute(module, "bias")
+    return _layer_norm(tracing, path, input, module.normalized_shape, weight, bias, module.eps)
+
+
+FUNCTIONS: dict[Callable[..., Any], Rule] = {
+    F.batch_norm: _batch_norm,
+    F.layer_norm: _layer_norm,
+    torch.layer_norm: _layer_norm,
+}
+METHODS: dict[str, Rule] = {}
+MODULES: dict[Any, Rule] = {
+    nn.BatchNorm1d: _batch_norm_module,
+    nn.BatchNorm2d: _batch_norm_module,
+    nn.LayerNorm: _layer_norm_module,
+}

@@ -1,0 +1,122 @@
+"""Softmax, its logarithm, and the logarithm of summed exponentials, none of which overflows here.
+
+With the log-odds `u_i = x_i - log sum_{j != i} exp(x_j)`, softmax is `sigmoid(u_i)`, its logarithm `-softplus(-u_i)`.
+Both terms of the odds have inputs of their own and every step is monotone, so that intervals of outputs are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sparring_plugins.propagation.curves import Sigmoid, Softplus
+from sparring_plugins.propagation.log_sums import LogSum
+from sparring_plugins.propagation.moves import Rolled
+from sparring_plugins.propagation.nodes import Interval, magnitude
+from sparring_plugins.propagation.references import Ref
+from sparring_plugins.propagation.rounded import Rounded
+from sparring_plugins.propagation.rounding import gamma
+from sparring_plugins.propagation.rules.appending import added, constant, curved, permuted, reshaped, scaled, sliced
+from sparring_plugins.propagation.rules.shapes import inner
+from sparring_plugins.propagation.trace import Rule, Tracing
+
+__all__ = ["FUNCTIONS", "METHODS", "MODULES"]
+
+THRESHOLD = 80.0
+"""Where softplus may be its argument: the two differ by less than 2e-35 there."""
+
+
+def _log_summed(tracing: Tracing, path: str, parts: list[Ref]) -> Ref:
+    if len(parts) == 1:
+        return parts[0]
+    return tracing.add(LogSum(path, tuple(part.place for part in parts), parts[0].shape), *parts)
+
+
+def _odds(tracing: Tracing, path: str, x: Ref) -> Ref:
+    """`x_i - log sum_{j != i} exp(x_j)` over the last dimension."""
+    parts = [tracing.add(Rolled(path, x.place, x.shape, shift), x) for shift in range(1, x.shape[-1])]
+    return added(tracing, path, x, _log_summed(tracing, path, parts), -1)
+
+
+def _softmax(
+    tracing: Tracing, path: str, input: Ref, dim: Any = None, *, dtype: Any = None, _stacklevel: int = 3
+) -> Ref:
+    def of_last(x: Ref) -> Ref:
+        if x.shape[-1] == 1:
+            return scaled(tracing, path, x, constant(tracing, x, 0.0), constant(tracing, x, 1.0))
+        share = curved(tracing, path, _odds(tracing, path, x), Sigmoid())
+        return tracing.add(Rounded(path, (share.place,), x.shape, reach, (0.0, 1.0)), share)
+
+    def reach(share: Interval) -> Tensor:
+        """A sum of `n` exponentials, each right to 20 units, and a difference in an exponent: `t exp(-t) < 0.4`."""
+        few = 4 * gamma(input.shape[inner(tracing, input, dim) - 1], share.low.dtype)
+        return magnitude(share) * few + 2 * torch.finfo(share.low.dtype).eps
+
+    return _over_last(tracing, path, input, dim, dtype, of_last)
+
+
+def _log_softmax(
+    tracing: Tracing, path: str, input: Ref, dim: Any = None, *, dtype: Any = None, _stacklevel: int = 3
+) -> Ref:
+    def of_last(x: Ref) -> Ref:
+        if x.shape[-1] == 1:
+            return scaled(tracing, path, x, constant(tracing, x, 0.0), None)
+        against = scaled(tracing, path, _odds(tracing, path, x), constant(tracing, x, -1.0), None)
+        odds = curved(tracing, path, against, Softplus(1.0, THRESHOLD))
+        return _rounded(tracing, path, scaled(tracing, path, odds, constant(tracing, x, -1.0), None), x)
+
+    return _over_last(tracing, path, input, dim, dtype, of_last)
+
+
+def _log_sum(tracing: Tracing, path: str, input: Ref, dim: Any, keepdim: bool = False) -> Ref:
+    dims = [dim] if isinstance(dim, int) else list(dim)
+    if len(dims) != 1:
+        raise tracing.refuse(f"{tracing.doing} over {len(dims)} dimensions")
+    place = inner(tracing, input, dims[0])
+    parts = [sliced(tracing, path, input, place, slice(spot, spot + 1)) for spot in range(input.shape[place - 1])]
+    total = _log_summed(tracing, path, parts)
+    found = _rounded(tracing, path, total, input, place)
+    return found if keepdim else reshaped(tracing, path, found, (*input.shape[: place - 1], *input.shape[place:]))
+
+
+def _rounded(tracing: Tracing, path: str, result: Ref, x: Ref, dim: int = -1) -> Ref:
+    """Widened for kernels that subtract the greatest input, sum exponentials, take the logarithm, and add it back."""
+    count = x.shape[dim - 1] if dim > 0 else x.shape[dim]
+
+    def reach(result: Interval, x: Interval) -> Tensor:
+        size, dtype = magnitude(x).amax(dim, keepdim=True), x.low.dtype
+        return (size * (8 * torch.finfo(dtype).eps) + 4 * gamma(count, dtype)).expand_as(result.low)
+
+    return tracing.add(Rounded(path, (result.place, x.place), result.shape, reach), result, x)
+
+
+def _over_last(tracing: Tracing, path: str, x: Ref, dim: Any, dtype: Any, of_last: Callable[[Ref], Ref]) -> Ref:
+    """An operation on the last dimension for any other one."""
+    if dtype is not None and dtype is not x.example.dtype:
+        raise tracing.refuse(f"{tracing.doing} that changes the type to {dtype}")
+    place, wide = inner(tracing, x, dim), len(x.shape) + 1
+    order = (*(one for one in range(wide) if one != place), place)
+    back = tuple(order.index(one) for one in range(wide))
+    return permuted(tracing, path, of_last(permuted(tracing, path, x, order)), back)
+
+
+def _module(rule: Rule) -> Rule:
+    def of_module(tracing: Tracing, path: str, module: Any, input: Ref) -> Any:
+        return rule(tracing, path, input, module.dim)
+
+    return of_module
+
+
+FUNCTIONS: dict[Callable[..., Any], Rule] = {
+    F.softmax: _softmax,
+    torch.softmax: _softmax,
+    F.log_softmax: _log_softmax,
+    torch.log_softmax: _log_softmax,
+    torch.logsumexp: _log_sum,
+}
+METHODS: dict[str, Rule] = {"softmax": _softmax, "log_softmax": _log_softmax, "logsumexp": _log_sum}
+MODULES: dict[Any, Rule] = {nn.Softmax: _module(_softmax), nn.LogSoftmax: _module(_log_softmax)}

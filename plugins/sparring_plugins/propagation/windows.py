@@ -1,0 +1,128 @@
+"""Backward passes from units of a convolution: rows are small windows that move without zeros around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sparring_plugins.propagation.affine import Conv
+from sparring_plugins.propagation.backward import Relaxation
+from sparring_plugins.propagation.curves import Lines
+from sparring_plugins.propagation.enclosure import Enclosure
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.nodes import Elementwise, Input
+
+__all__ = ["Windows", "largest_window"]
+
+
+def largest_window(graph: Graph, place: int) -> int | None:
+    """Most coefficients of a unit's window on its way to the input, None where units have no windows.
+
+    They have where a plain two-dimensional convolution stands on curves and further such convolutions alone, down to a
+    box.
+    """
+    node, most = graph.nodes[place], 0
+    sides: tuple[int, ...] = (1, 1)
+    while isinstance(node, Conv) and node.plain:
+        sides = node.window(sides)
+        source = graph.nodes[node.inputs[0]]
+        most = max(most, math.prod(sides) * source.shape[0])
+        if isinstance(source, Input):
+            return most
+        if not isinstance(source, Elementwise) or source.inputs[0] not in graph.under_curves:
+            return None
+        node = graph.nodes[source.inputs[0]]
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Corner:
+    """Where each row's window begins, [rows], with the least and greatest place that is possible."""
+
+    row: Tensor
+    column: Tensor
+    ends: tuple[tuple[int, int], tuple[int, int]]
+
+    def below(self, layer: Conv) -> _Corner:
+        """The corner of the window at the layer's input."""
+        first, second = layer.stride
+        pad, aside = layer.padding
+        (top, bottom), (left, right) = self.ends
+        ends = ((top * first - pad, bottom * first - pad), (left * second - aside, right * second - aside))
+        return _Corner(self.row * first - pad, self.column * second - aside, ends)
+
+
+class Windows:
+    """Lower bounds of units of a convolution and of their negatives; see `Backward`, which this is for windows."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        enclosure: Enclosure,
+        relaxation: Callable[[int], Relaxation],
+        error: Callable[[int], Tensor | None],
+    ) -> None:
+        self._graph, self._enclosure, self._relaxation, self._error = graph, enclosure, relaxation, error
+
+    def least(self, target: int, take: Tensor, units: Tensor) -> Tensor:
+        """Lower bounds [count, 2] for `count` pairs of a sample and a unit of the node `target`."""
+        layer = self._graph.nodes[target]
+        assert isinstance(layer, Conv)
+        _, high, wide = layer.shape
+        channel, place = units // (high * wide), units % (high * wide)
+        corner = _Corner(place // wide, place % wide, ((0, high - 1), (0, wide - 1))).below(layer)
+        rows = layer.weight()[channel]
+        bias, error = layer.flat_bias(), self._error(target)
+        known = rows.new_zeros(len(units)) if bias is None else bias[channel]
+        unsure = torch.zeros_like(known) if error is None else error.flatten(1)[take, units]
+        rows, known = torch.stack([rows, -rows], 1), torch.stack([known - unsure, -known - unsure], 1)
+        source = layer.inputs[0]
+        while source:
+            rows, shift = self._through_curve(source, rows, take, corner)
+            below = self._graph.nodes[source].inputs[0]
+            layer = self._graph.nodes[below]
+            assert isinstance(layer, Conv)
+            bias = layer.flat_bias()
+            known = known + (shift if bias is None else shift + rows.sum((-2, -1)) @ bias)
+            moved = layer.adjoint_of_window(rows.flatten(0, 1))
+            rows, corner, source = moved.unflatten(0, (-1, 2)), corner.below(layer), layer.inputs[0]
+        return known + self._at_input(rows, take, corner)
+
+    def _through_curve(self, place: int, rows: Tensor, take: Tensor, corner: _Corner) -> tuple[Tensor, Tensor]:
+        """Rows [count, 2, *window] times slopes, and what their intercepts come to, [count, 2]."""
+        lines = self._relaxation(place).lines
+        assert isinstance(lines, Lines)
+        size = rows.shape[-2:]
+        slopes = [_cut(part, take, corner, size).unsqueeze(1) for part in (lines.lower_slope, lines.upper_slope)]
+        shifts = [_cut(part, take, corner, size) for part in (lines.lower_intercept, lines.upper_intercept)]
+        positive, negative = rows.clamp(min=0), rows.clamp(max=0)
+        shift = _product(positive, shifts[0]) + _product(negative, shifts[1])
+        return torch.addcmul(positive * slopes[0], negative, slopes[1]), shift
+
+    def _at_input(self, rows: Tensor, take: Tensor, corner: _Corner) -> Tensor:
+        size, shape = rows.shape[-2:], self._enclosure.low.shape
+        center, radius = (_cut(part.view(shape), take, corner, size) for part in self._enclosure.box)
+        return self._enclosure.least_in_box(rows.flatten(2), center.flatten(1), radius.flatten(1), mirrored=False)
+
+
+def _cut(values: Tensor, take: Tensor, corner: _Corner, size: Any) -> Tensor:
+    """Windows [count, channels, *size] out of values [batch, channels, height, width], zero beyond the rim."""
+    (top, bottom), (left, right) = corner.ends
+    before = max(0, -top), max(0, -left)
+    after = max(0, bottom + size[0] - values.shape[2]), max(0, right + size[1] - values.shape[3])
+    if any(before) or any(after):
+        values = F.pad(values, (before[1], after[1], before[0], after[0]))
+    windows = values.unfold(2, size[0], 1).unfold(3, size[1], 1)
+    # The batch and place of each window are picked, its channels kept.
+    return windows.permute(0, 2, 3, 1, 4, 5)[take, corner.row + before[0], corner.column + before[1]]
+
+
+def _product(rows: Tensor, values: Tensor) -> Tensor:
+    """`rows v` for rows [count, 2, *window] and values [count, *window]."""
+    return torch.bmm(rows.flatten(2), values.flatten(1).unsqueeze(2)).squeeze(2)

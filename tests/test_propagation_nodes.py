@@ -1,0 +1,184 @@
+"""Each node of bound graphs against the matrix that it stands for, and planes against the function between them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+pytest.importorskip("torch", reason="bounds need torch")
+
+import torch
+from torch import Tensor
+
+from operation_networks import NETWORKS
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.log_sums import LogSum
+from sparring_plugins.propagation.maxima import Maximum
+from sparring_plugins.propagation.nodes import Affine, Interval, Planar
+from sparring_plugins.propagation.products import Product
+from sparring_plugins.propagation.rounding import gamma
+
+
+def graph(network) -> Graph:
+    return graph_of(
+        network.module(torch.float64), torch.randn(1, *network.shape, dtype=torch.float64) + 2 * network.shift
+    )
+
+
+def matrices(node: Affine, entries: list[tuple[int, ...]]) -> list[Tensor]:
+    """What the node does to each input, [elements, elements of the input], by automatic differentiation."""
+    starts = tuple(torch.zeros(1, *entry, dtype=torch.float64) for entry in entries)
+    found = torch.autograd.functional.jacobian(node.value, starts)
+    return [part.reshape(math.prod(node.shape), -1) for part in found]
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_affine_nodes_are_their_matrix(network):
+    draw = torch.Generator().manual_seed(3)
+    nodes = graph(network).nodes
+    for node in nodes:
+        if not isinstance(node, Affine):
+            continue
+        entries = [nodes[place].shape for place in node.inputs]
+        parts, place = matrices(node, entries), f"{type(node).__name__} at {node.name}"
+        count = math.prod(node.shape)
+        rows = torch.randn(4, *node.shape, generator=draw, dtype=torch.float64)
+        for matrix, moved, entry in zip(parts, node.adjoint(rows), entries, strict=True):
+            if moved is None:
+                assert not matrix.any(), place
+            else:
+                assert moved.shape == (4, *entry), place
+                assert torch.allclose(moved.flatten(1), rows.flatten(1) @ matrix, rtol=0, atol=1e-12), place
+        radii = [torch.rand(2, *entry, generator=draw, dtype=torch.float64) for entry in entries]
+        wide = sum(radius.flatten(1) @ matrix.abs().T for radius, matrix in zip(radii, parts, strict=True))
+        assert torch.allclose(node.spread(*radii).reshape(2, count), wide, rtol=0, atol=1e-12), place
+        bias, start = node.bias(), node.value(*(torch.zeros(1, *entry, dtype=torch.float64) for entry in entries))
+        known = torch.zeros(node.shape, dtype=torch.float64) if bias is None else bias.expand(node.shape)
+        assert torch.allclose(start[0], known, rtol=0, atol=1e-12), place
+        assert_sums_are_counted(node, parts, place)
+
+
+def assert_sums_are_counted(node: Affine, parts: list[Tensor], place: str) -> None:
+    """`terms` is 0 only where each output is one input and each input goes to one output, unchanged."""
+    down = max(int((matrix != 0).sum(1).max()) for matrix in parts)
+    along = max(int((matrix != 0).sum(0).max()) for matrix in parts)
+    if node.terms == 0:
+        assert down <= 1, place
+        assert along <= 1, place
+        assert all(bool(((matrix == 0) | (matrix == 1)).all()) for matrix in parts), place
+    else:
+        assert node.terms >= max(down, along), place
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_intervals_of_nodes_hold_their_values(network):
+    draw = torch.Generator().manual_seed(4)
+    found = graph(network)
+    for dtype in (torch.float64,):
+        center = torch.randn(1, *network.shape, generator=draw, dtype=dtype) + network.shift
+        low, high = center - 0.3, center + 0.3
+        points = low + (high - low) * torch.rand(64, *network.shape, generator=draw, dtype=dtype)
+        intervals, values = [Interval(low, high)], [points]
+        for node in found.nodes[1:]:
+            intervals.append(node.interval(*(intervals[place] for place in node.inputs)))
+            values.append(node.value(*(values[place] for place in node.inputs)))
+            assert bool((intervals[-1].low <= values[-1]).all()), node.name
+            assert bool((values[-1] <= intervals[-1].high).all()), node.name
+
+
+def boxes(draw: torch.Generator, dtype: torch.dtype) -> list[Interval]:
+    """Boxes of two inputs: apart, overlapping, touching, points, of very different sizes."""
+    scale = 10.0 ** torch.randint(-6, 7, (2, 1, 4000), generator=draw).to(dtype)
+    low = torch.randn(2, 1, 4000, generator=draw, dtype=dtype) * scale
+    wide = torch.rand(2, 1, 4000, generator=draw, dtype=dtype) * scale.flip(0)
+    wide = wide * (torch.rand(2, 1, 4000, generator=draw) > 0.2)
+    low[1, :, :500] = (low + wide)[0, :, :500]
+    low[:, :, 500:700] = 0
+    wide[:, :, 700:800] = 0
+    low[1, :, 800:900], wide[1, :, 800:900] = low[0, :, 800:900], wide[0, :, 800:900]
+    return [Interval(low[side], low[side] + wide[side]) for side in (0, 1)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("kind", [Product, Maximum])
+def test_planes_lie_on_their_sides(kind: type[Planar], dtype):
+    """Exactly, for the slopes and intercepts as they stand: in rationals at the corners, where the extremes are."""
+    from fractions import Fraction
+
+    draw = torch.Generator().manual_seed(5)
+    node = kind("", (0, 1), (4000,))
+    sources = boxes(draw, dtype)
+    planes, spots = node.planes(*sources), range(0, 4000, 7)
+    for x, y in ((sources[0][a][0], sources[1][b][0]) for a in (0, 1) for b in (0, 1)):
+        for spot in spots:
+            first, second = Fraction(float(x[spot])), Fraction(float(y[spot]))
+            value = first * second if kind is Product else max(first, second)
+            below, above = (
+                sum(
+                    (Fraction(float(slope[0, spot])) * at for slope, at in zip(slopes, (first, second), strict=True)),
+                    Fraction(float(intercept[0, spot])),
+                )
+                for slopes, intercept in (
+                    (planes.lower, planes.lower_intercept),
+                    (planes.upper, planes.upper_intercept),
+                )
+            )
+            assert below <= value <= above, (spot, float(below - value), float(above - value))
+
+
+def test_planes_of_a_maximum_are_exact_where_one_input_dominates():
+    low, high = torch.tensor([[0.0, 3.0]]), torch.tensor([[1.0, 4.0]])
+    planes = Maximum("", (0, 1), (2,)).planes(Interval(low, high), Interval(low.flip(1) - 1, high.flip(1) - 1))
+    assert [part.tolist() for part in planes.upper] == [[[0.0, 1.0]], [[1.0, 0.0]]]
+    assert [part.tolist() for part in planes.lower] == [[[0.0, 1.0]], [[1.0, 0.0]]]
+    assert planes.upper_intercept.tolist() == planes.lower_intercept.tolist() == [[0.0, 0.0]]
+
+
+def test_planes_of_a_product_touch_it_in_three_corners():
+    draw = torch.Generator().manual_seed(6)
+    low = torch.randn(2, 1, 100, generator=draw, dtype=torch.float64)
+    sources = [Interval(side, side + 1) for side in low]
+    planes = Product("", (0, 1), (100,)).planes(*sources)
+    corners = [(sources[0][a], sources[1][b]) for a in (0, 1) for b in (0, 1)]
+    for slopes, intercept in ((planes.lower, planes.lower_intercept), (planes.upper, planes.upper_intercept)):
+        gaps = torch.stack([x * y - slopes[0] * x - slopes[1] * y - intercept for x, y in corners])
+        assert bool(((gaps.abs() < 100 * gamma(1, torch.float64)).sum(0) == 3).all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_planes_of_a_sum_of_exponentials_lie_on_their_sides(dtype):
+    """At the corners above, since it is convex, and in the middle, where the lower plane touches, below."""
+    import itertools
+    from decimal import Decimal, localcontext
+
+    draw = torch.Generator().manual_seed(7)
+    count, spots = 3, 120
+    size = 10.0 ** torch.randint(-3, 3, (count, 1, spots), generator=draw).to(dtype)
+    low = torch.randn(count, 1, spots, generator=draw, dtype=dtype) * size
+    wide = torch.rand(count, 1, spots, generator=draw, dtype=dtype) * size.flip(0)
+    wide[:, :, ::9] = 0
+    wide[0, :, ::5] = 0
+    high = low + wide
+    sources = [Interval(*ends) for ends in zip(low, high, strict=True)]
+    node = LogSum("", tuple(range(count)), (spots,))
+    planes, image = node.planes(*sources), node.interval(*sources)
+    with localcontext(prec=50):
+        for spot in range(spots):
+            ends = [[Decimal(float(end[place, 0, spot])) for end in (low, high)] for place in range(count)]
+            for point in [*itertools.product(*ends), [sum(pair) / 2 for pair in ends]]:
+                value = sum(one.exp() for one in point).ln()
+                below, above = (
+                    sum(Decimal(float(slope[0, spot])) * one for slope, one in zip(slopes, point, strict=True))
+                    + Decimal(float(intercept[0, spot]))
+                    for slopes, intercept in (
+                        (planes.lower, planes.lower_intercept),
+                        (planes.upper, planes.upper_intercept),
+                    )
+                )
+                assert below <= value <= above
+                assert Decimal(float(image.low[0, spot])) <= value <= Decimal(float(image.high[0, spot]))
+                far = max(abs(one) for one in point) + 1
+                if spot % 9 == 0:  # the box is a point
+                    assert float(above - below) <= 1e3 * torch.finfo(dtype).eps * float(far)
