@@ -404,3 +404,16 @@ def test_certified_training_raises_the_certified_accuracy():
     assert _certified(plain, 0.25) < 0.7
     for name, loss in LOSSES.items():
         assert _certified(_trained(loss), 0.25) > 0.88, name
+
+
+def test_fewer_digits_than_the_type_has_are_refused():
+    module, region = torch.nn.Sequential(torch.nn.Linear(2, 2)).eval(), Region(torch.zeros(1, 2), 0.1)
+    sparring.bound(module, region)
+    torch.set_float32_matmul_precision("high")
+    try:
+        with pytest.raises(sparring.RefusedError, match="fewer digits"):
+            sparring.bound(module, region)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    with torch.autocast("cpu"), pytest.raises(sparring.RefusedError, match="autocast"):
+        sparring.bound(module, region)

@@ -96,7 +96,9 @@ class SimulatedAttackGame(AttackGame):
         trained: frozenset[Side] = frozenset(Side) if learners() else frozenset()
         why = {"exact_value": "values are sampled", "optimum": "networks are trained, not solved"}
         for side in Side:
-            why[f"respond:{side}"] = "no exact response is known; install a learner, such as 'ppo', to train one"
+            why[f"respond:{side}"] = (
+                "there is no exact one; name an oracle such as 'mad' or 'random', or train one (learner 'ppo')"
+            )
             why[f"step:{side}"] = "no learner is installed; install one, such as 'ppo'"
         if normalised(self.channels):
             trained -= {Side.VICTIM}

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sparring_plugins.propagation.nodes import Affine, Interval
+from sparring_plugins.propagation.nodes import Affine
 
-__all__ = ["Conv", "Linear", "Moved", "Reshaped", "Scale", "Sum"]
+__all__ = ["Conv", "Linear", "Reshaped", "Scale", "Sum"]
 
 Live = Callable[[], Tensor]
 """Fetches a parameter when it is needed, so that a trained network is bounded with today's weights."""
@@ -215,37 +215,6 @@ class Reshaped(Affine):
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
         """The old shape."""
         return (rows.reshape(-1, *self._entry),)
-
-
-class Moved(Affine):
-    """Values that only change place: permuting, indexing, concatenating."""
-
-    terms = 0
-
-    def __init__(
-        self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...], entries: Sequence[tuple[int, ...]],
-        move: Callable[..., Tensor],
-    ) -> None:  # fmt: skip
-        super().__init__(name, inputs, shape)
-        self._entries, self._move = entries, move
-
-    def value(self, *inputs: Tensor) -> Tensor:
-        """The move, [batch, *shape]."""
-        return self._move(*inputs)
-
-    def spread(self, *radii: Tensor) -> Tensor:
-        """The same move."""
-        return self._move(*radii)
-
-    def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
-        """Each value back to where it came from, summed where it went to several places."""
-        starts = [rows.new_zeros(rows.shape[0], *entry) for entry in self._entries]
-        _, back = torch.func.vjp(self._move, *starts)[:2]
-        return tuple(back(rows))
-
-    def interval(self, *inputs: Interval) -> Interval:
-        """The ends move as the values do."""
-        return Interval(self._move(*(x.low for x in inputs)), self._move(*(x.high for x in inputs)))
 
 
 def shrunk(rows: Tensor, entry: tuple[int, ...]) -> Tensor:

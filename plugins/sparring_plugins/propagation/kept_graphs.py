@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.precision import check_precision
 from sparring_plugins.propagation.rules import RULES
 from sparring_plugins.propagation.trace import trace
 
@@ -60,11 +61,13 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     graphs = _kept.setdefault(module, {})
     found = graphs.get(key)
     if found is not None and found[1].holds():
+        check_precision(found[0], center)
         return found[0]
     with torch.no_grad():
         example = center[:1].detach().expand(EXAMPLES, *center.shape[1:]).contiguous()
     # The snapshot comes first: what changes while tracing must not go unseen.
     snapshot = _Snapshot(module)
     graph = trace(module, example, RULES)
+    check_precision(graph, center)
     graphs[key] = (graph, snapshot)
     return graph
