@@ -12,9 +12,10 @@ from torch import Tensor
 
 from sparring_plugins.learners.layout import Layout, Parameters
 
-__all__ = ["Act", "ActorCritic", "Forward", "Pieces"]
+__all__ = ["Act", "ActorCritic", "Array", "Forward", "Pieces"]
 
-Act = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Array = NDArray[np.float32]
+Act = Callable[[Array, Array], tuple[Array, Array]]
 """From observations [batch, inputs] and memory [batch, width] to outputs [batch, outputs] and the next memory."""
 
 

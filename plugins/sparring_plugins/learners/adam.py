@@ -38,10 +38,11 @@ class Adam:
         self._mean, self._square, self._count = averages.mean.clone(), averages.square.clone(), averages.count
         self._rate, self._limit = rate, limit
 
-    def step(self, flat: Tensor, gradient: Tensor) -> Tensor:
+    def step(self, flat: Tensor, gradient: Tensor) -> float:
         """Move `flat` [size] in place; returns the norm of the gradient, which is spent, before it is limited."""
-        norm = torch.linalg.vector_norm(gradient)
-        gradient.mul_((norm + 1e-6).reciprocal_().mul_(self._limit).clamp_(max=1.0))
+        norm = float(torch.linalg.vector_norm(gradient))
+        if norm > self._limit:
+            gradient.mul_(self._limit / norm)
         self._count += 1
         self._mean.lerp_(gradient, 1 - MEAN)
         self._square.mul_(SQUARE).addcmul_(gradient, gradient, value=1 - SQUARE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -26,8 +27,8 @@ class Seen:
 
     log_ratios: Tensor
     """[rows]."""
-    gradient_norms: Tensor
-    """[minibatches]."""
+    gradient_norm: float
+    """Before it was limited, the mean over minibatches."""
 
 
 def learned_from(
@@ -59,13 +60,13 @@ def improve(
 ) -> Seen:
     """Go through a rollout `epochs` times, a step of Adam for each minibatch; changes `parameters` in place."""
     log_ratios: list[Tensor] = []
-    norms: list[Tensor] = []
+    norms: list[float] = []
     for _ in range(settings.epochs):
         log_ratios, norms = [], []
         for part in _minibatches(model, experience, rollout, settings, rng):
             log_ratios.append(_slope(model, parameters, part, settings))
             norms.append(adam.step(parameters.flat, parameters.gradient))
-    return Seen(torch.cat(log_ratios), torch.stack(norms))
+    return Seen(torch.cat(log_ratios), fmean(norms))
 
 
 def _minibatches(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear
 
-from sparring_plugins.learners.actor_critic import Act, Forward, Pieces
+from sparring_plugins.learners.actor_critic import Act, Array, Forward, Pieces
 from sparring_plugins.learners.initial import orthogonal
 from sparring_plugins.learners.layout import Layout, Parameters
 
@@ -68,9 +68,11 @@ class LstmPair:
     def acting(self, at: Mapping[str, Tensor]) -> Act:
         """Both networks move on, the actor's output is given."""
 
-        def act(seen: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-            ours, theirs = (self._step(at, part, seen, memory) for part in PARTS)
-            return linear(ours[0], at["policy.out.weight"], at["policy.out.bias"]), torch.cat([*ours, *theirs], dim=1)
+        def act(seen: Array, memory: Array) -> tuple[Array, Array]:
+            given = torch.from_numpy(seen), torch.from_numpy(memory)
+            ours, theirs = (self._step(at, part, *given) for part in PARTS)
+            outputs = linear(ours[0], at["policy.out.weight"], at["policy.out.bias"])
+            return outputs.numpy(), torch.cat([*ours, *theirs], dim=1).numpy()
 
         return act
 

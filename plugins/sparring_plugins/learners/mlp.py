@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear
 
-from sparring_plugins.learners.actor_critic import Act, Forward, Pieces
+from sparring_plugins.learners.actor_critic import Act, Array, Forward, Pieces
 from sparring_plugins.learners.initial import orthogonal
 from sparring_plugins.learners.layout import Layout, Parameters
 
@@ -63,14 +63,15 @@ class MlpPair:
         return found
 
     def acting(self, at: Mapping[str, Tensor]) -> Act:
-        """The actor alone."""
-        layers = [(at[weight][0], at[bias][0, 0]) for weight, bias in self._hidden]
-        last, shift = at["policy.weight"], at["policy.bias"]
+        """The actor alone, in numpy, whose calls cost a third of torch's for the few rows of a step."""
+        bend = np.tanh if self.activation == "tanh" else _relu
+        layers = [(at[weight][0].numpy().T, at[bias][0].numpy()) for weight, bias in self._hidden]
+        last, shift = at["policy.weight"].numpy().T, at["policy.bias"].numpy()
 
-        def act(seen: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        def act(seen: Array, memory: Array) -> tuple[Array, Array]:
             for weight, bias in layers:
-                seen = self._bent(linear(seen, weight, bias))
-            return linear(seen, last, shift), memory
+                seen = bend(seen @ weight + bias)
+            return seen @ last + shift, memory
 
         return act
 
@@ -131,3 +132,7 @@ class MlpPair:
         sizes = [*self.sizes, self.outputs if part == "policy" else 1]
         told = {"kind": "mlp", "sizes": sizes, "hidden_activation": self.activation, "output_activation": "none"}
         return told, tensors
+
+
+def _relu(sums: Array) -> Array:
+    return np.maximum(sums, np.float32(0))

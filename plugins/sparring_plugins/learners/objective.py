@@ -19,7 +19,7 @@ def policy_slope(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
         clip: c.
     """
     ratio = log_ratio.exp()
-    inside = (ratio - 1.0) * advantages.sign() <= clip
+    inside = (ratio - 1.0).mul_(advantages.sign()) <= clip
     return ratio.mul_(advantages).mul_(inside).mul_(-1.0 / len(ratio))
 
 

@@ -211,4 +211,4 @@ class Ppo:
 
 
 def _info(rollout: Rollout, watched: Seen, metrics: dict[str, float]) -> StepInfo:
-    return StepInfo(rollout.rewards.size, float(watched.gradient_norms.mean()), metrics)
+    return StepInfo(rollout.rewards.size, watched.gradient_norm, metrics)

@@ -77,7 +77,7 @@ class Collector:
         for step in range(steps):
             observations = world.observations
             seen = self._seen(observations)
-            outputs, after = self._moved(seen, memory)
+            outputs, after = self._act(seen, memory)
             drawn = self._model.head.draw(self._at, outputs, noise[step])
             moved = world.step(self._fitted(drawn))
             finished = moved.finished
@@ -99,10 +99,6 @@ class Collector:
         if self._normaliser is None:
             return np.ascontiguousarray(observations, dtype=np.float32)
         return self._normaliser(observations)
-
-    def _moved(self, seen: Array, memory: Array) -> tuple[Array, Array]:
-        outputs, after = self._act(torch.from_numpy(seen), torch.from_numpy(memory))
-        return outputs.numpy(), after.numpy()
 
     def _valued(
         self, whole: dict[str, Array], ends: list[tuple[Array, Array]], last: Array, memory: Array
