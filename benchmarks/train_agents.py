@@ -54,6 +54,8 @@ def main() -> None:
     options.add_argument("--checkpoint", type=Path, help="go on from this file where it exists, and keep it")
     options.add_argument("--log", type=Path, help="a CSV file of all updates")
     chosen = options.parse_args()
+    if not chosen.out.parent.is_dir():  # better said before the training than after it
+        options.error(f"--out {chosen.out}: there is no folder {chosen.out.parent}")
     game: Any = load_game(chosen.game)
     learner = Ppo(PpoSettings(initial_log_std=-0.5))  # actions of these robots end at 1 and 3: less is cut off
     state = learner.start(game.observation, game.action, chosen.seed)

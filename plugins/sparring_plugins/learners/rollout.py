@@ -81,7 +81,16 @@ class Collector:
             drawn = self._model.head.draw(self._at, outputs, noise[step])
             moved = world.step(self._fitted(drawn))
             finished = moved.finished
-            told = (observations, seen, memory, outputs, drawn, moved.rewards, moved.terminated, finished)
+            told: tuple[Array, ...] = (
+                observations,
+                seen,
+                memory,
+                outputs,
+                drawn,
+                moved.rewards,
+                moved.terminated,
+                finished,
+            )
             for name, row in zip(_ROWS, told, strict=True):
                 if step == 0:
                     whole[name] = np.empty((steps, *row.shape), row.dtype)
