@@ -445,6 +445,13 @@ class Boasting(SoundOracle):
         return replace(found, claimed=found.claimed - 0.01)
 
 
+class StepsUnasked(SoundSolver):
+    def better(self, duel, best, drawn):
+        state = duel.start(Side.VICTIM, 0)
+        duel.step(state, duel.draw(Side.ATTACKER, np.random.default_rng(0)), 0.1, np.random.default_rng(0))
+        return super().better(duel, best, drawn)
+
+
 class Silent(SoundSolver):
     def solve(self, duel, run):
         return super().solve(duel, replace(run, report=None))
@@ -564,6 +571,7 @@ BROKEN: list[tuple[str, type]] = [
     ("attackable-or-says-why", SeatsEverybodyFirst),
     ("finding-complete", ClaimsNothingReal),
     ("witness-attains-claim", Boasting),
+    ("uses-what-it-needs", StepsUnasked),
     ("answer-complete", Silent),
     ("trace-is-true", Flattering),
     ("trace-is-true", FlatteringItself),

@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import re
 import warnings
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,14 @@ from sparring.hookspecs import HOOKS
 from sparring.kinds import BASES
 from sparring.metric import Scored
 from sparring.plugin import INTERFACE, OLDEST_INTERFACE, Plugin
-from sparring.policy import Policy
+from sparring.policy import Ability, Policy
 from sparring.registry import PluginError, Registry
 from throwaway import ORACLE, install
 
 BLOCK = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HANDED = [
-    Policy, Game, AttackGame, attack_game.Capabilities, attack_game.Effort, attack_game.LearnerState,
-    attack_game.StepInfo, attack_game.Optimum, oracle.Finding, Scored, solver.Run, solver.TraceRow, solver.Answer,
+    Policy, Ability, Game, AttackGame, attack_game.Capabilities, attack_game.Side, attack_game.Operation,
+    attack_game.Effort, attack_game.LearnerState, attack_game.StepInfo, attack_game.Optimum, oracle.Finding, Scored, solver.Run, solver.TraceRow, solver.Answer,
     access.OpponentAccess, access.ObservationAccess, access.ActionAccess, access.DynamicsAccess, access.InputAccess,
     access.Ball,
 ]  # fmt: skip
@@ -64,6 +65,8 @@ def told(thing):
     lines = [f"class {tree.name}({bases}):" if bases else f"class {tree.name}:"]
     for part in tree.body:
         if isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_"):
+            lines.append(f"    {ast.unparse(part)}")
+        elif isinstance(part, ast.Assign) and issubclass(thing, Enum):
             lines.append(f"    {ast.unparse(part)}")
         elif isinstance(part, ast.FunctionDef) and not part.name.startswith("_"):
             found = vars(thing)[part.name]

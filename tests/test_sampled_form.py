@@ -185,7 +185,7 @@ def test_evaluation_with_an_oracle_of_ones_own() -> None:
 
 def test_what_the_form_cannot_do_is_refused_by_name() -> None:
     duel = make_duel()
-    with pytest.raises(RefusedError, match="respond:attacker on bandit"):
+    with pytest.raises(RefusedError, match="oracle exact needs exact-response:attacker on bandit"):
         sparring.evaluate(duel, first(duel))
     with pytest.raises(RefusedError, match="action on bandit"):
         sparring.attack(duel.game, "action", 0.5)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sparring.game import Game
     from sparring.policy import Policy
 
-__all__ = ["AttackGame", "Capabilities", "Effort", "LearnerState", "Optimum", "Side", "StepInfo"]
+__all__ = ["AttackGame", "Capabilities", "Effort", "LearnerState", "Operation", "Optimum", "Side", "StepInfo"]
 
 
 class Side(StrEnum):
@@ -40,6 +40,24 @@ class Side(StrEnum):
     def other(self) -> Side:
         """The opposing side."""
         return Side.ATTACKER if self is Side.VICTIM else Side.VICTIM
+
+
+class Operation(StrEnum):
+    """What a solver, an oracle or a metric may need of an attack game; declared in `needs`, checked by the core."""
+
+    STEP_VICTIM = "step:victim"
+    STEP_ATTACKER = "step:attacker"
+    RESPOND_VICTIM = "respond:victim"
+    """A best response of the victim, exact or trained."""
+    RESPOND_ATTACKER = "respond:attacker"
+    EXACT_ATTACKER = "exact-response:attacker"
+    """The attacker's best response itself, computed and not trained."""
+    RESPOND_MIXTURE = "respond:mixture"
+    """Responses of both sides to mixtures drawn once an episode."""
+    EXACT_VALUE = "exact-value"
+    """Values that are computed and not sampled."""
+    OPTIMUM = "optimum"
+    """The least exploitability of any victim."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,19 @@ class Capabilities:
     """Whether `min_nu Expl(nu)` can be computed."""
     why: Mapping[str, str] = field(default_factory=dict)
     """Reason by operation, for example `{"respond:victim": "..."}`."""
+
+    def offers(self, operation: Operation) -> bool:
+        """Whether an operation is among what this declares."""
+        return {
+            Operation.STEP_VICTIM: Side.VICTIM in self.step,
+            Operation.STEP_ATTACKER: Side.ATTACKER in self.step,
+            Operation.RESPOND_VICTIM: Side.VICTIM in self.response,
+            Operation.RESPOND_ATTACKER: Side.ATTACKER in self.response,
+            Operation.EXACT_ATTACKER: Side.ATTACKER in self.exact_response,
+            Operation.RESPOND_MIXTURE: frozenset(Side) <= self.mixture_response,
+            Operation.EXACT_VALUE: self.exact_value,
+            Operation.OPTIMUM: self.known_optimum,
+        }[operation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,13 +291,20 @@ class AttackGame(ABC):
         state, _ = self.respond(Side.ATTACKER, victim, effort=effort, rng=rng)
         return self.freeze(state)
 
-    def require(self, operation: str, able: bool) -> None:
+    def require(self, operation: str, able: bool, who: str = "") -> None:
         """Refuse an operation by name when the form declares that it cannot do it.
+
+        Args:
+            operation: such as `respond:victim`.
+            able: whether it can.
+            who: whoever asks, for the message.
 
         Raises:
             RefusedError: `able` is false.
         """
         if not able:
             threats = " with ".join(part.threat for part in self.charged) or "no attack"
-            reason = self.can.why.get(operation, f"the {self.game.form} form does not have it")
-            raise RefusedError(f"{operation} on {self.game.spec} under {threats}: {reason}")
+            plain = operation.replace("exact-response:", "respond:")
+            reason = self.can.why.get(operation, self.can.why.get(plain, f"the {self.game.form} form does not have it"))
+            asked = f"{who} needs {operation}" if who else operation
+            raise RefusedError(f"{asked} on {self.game.spec} under {threats}: {reason}")

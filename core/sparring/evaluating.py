@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import Evaluation, GameRecord, OptimumRecord, PolicyRecord
-from sparring.errors import RefusedError, RequestError
+from sparring.errors import RequestError
+from sparring.fitting import check_needs
 from sparring.given_attacker import loader_of, oracle_of
 from sparring.metric import Measured, Metric, Scored
 from sparring.oracle import Oracle
@@ -114,9 +115,7 @@ def _certify(
 
     backend = registry.create("bound-backend", spec)
     assert isinstance(backend, BoundBackend)
-    lacking = backend.needs - victim.abilities
-    if lacking:
-        raise RefusedError(f"bounds {spec}: needs a victim with {', '.join(sorted(lacking))}, which this one has not")
+    check_needs(f"bounds {spec}", backend.needs, duel, victim)
     return duel.certify(victim, backend, episodes=episodes, seed=seed)
 
 
@@ -135,6 +134,7 @@ def _measure(
         if not isinstance(metric, Metric):
             raise RequestError(f"metric: {given!r} is no metric")
         metric.check_form(duel.game)
+        check_needs(f"metric {metric.name}", metric.needs, duel, victim)
         figures[metric.name] = dict(metric.measure(duel, victim, scored, stream(seed, "metric", metric.name)))
     return figures
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sparring.attack_game import AttackGame
+from sparring.attack_game import AttackGame, Operation
 from sparring.plugin import Plugin
 from sparring.policy import Ability, Policy
 
@@ -32,7 +32,8 @@ class Metric(Plugin):
     """Measures something of a victim and the attackers found."""
 
     kind: ClassVar[str] = "metric"
-    needs: ClassVar[frozenset[Ability]] = frozenset()
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset()
+    """Abilities of the victim and operations of the attack game without which it cannot work."""
 
     @abstractmethod
     def measure(

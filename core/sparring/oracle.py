@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sparring.attack_game import AttackGame, Effort
+from sparring.attack_game import AttackGame, Effort, Operation
 from sparring.plugin import Plugin
 from sparring.policy import Ability, Policy
 
@@ -31,8 +31,8 @@ class Oracle(Plugin):
     """Finds an attacker for a fixed victim."""
 
     kind: ClassVar[str] = "oracle"
-    needs: ClassVar[frozenset[Ability]] = frozenset()
-    """Abilities of the victim without which it cannot work."""
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset()
+    """Abilities of the victim and operations of the attack game without which it cannot work."""
 
     @abstractmethod
     def attack(self, duel: AttackGame, victim: Policy, *, effort: Effort | None, rng: np.random.Generator) -> Finding:

@@ -13,8 +13,9 @@ from scipy.special import stdtrit
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import AttackRecord
-from sparring.errors import RefusedError, RequestError
+from sparring.errors import RequestError
 from sparring.exploitability import Estimate, Interval
+from sparring.fitting import check_needs
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
 from sparring.recording import kept_returns
@@ -158,9 +159,7 @@ def interval_of(
 
 def _check_fit(duel: AttackGame, victim: Policy, name: str, oracle: Oracle) -> None:
     oracle.check_form(duel.game)
-    lacking = oracle.needs - victim.abilities
-    if lacking:
-        raise RefusedError(f"oracle {name}: needs a victim with {', '.join(sorted(lacking))}, which this one has not")
+    check_needs(f"oracle {name}", oracle.needs, duel, victim)
 
 
 def _doubts(name: str, finding: Finding, value: Estimate) -> list[str]:

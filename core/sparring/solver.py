@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from sparring.attack_game import AttackGame, Effort, Optimum
+from sparring.attack_game import AttackGame, Effort, Operation, Optimum
 from sparring.plugin import Plugin
 from sparring.policy import Policy
 
@@ -81,6 +81,8 @@ class Solver(Plugin):
     """Finds a robust victim for an attack game."""
 
     kind: ClassVar[str] = "solver"
+    needs: ClassVar[frozenset[Operation]] = frozenset()
+    """Operations without which it cannot work; the core refuses attack games that lack one before it starts."""
     finds_optimum: ClassVar[bool] = False
     """Whether its answer is the optimum itself, so that none needs to be computed beforehand for the gap."""
 
@@ -89,5 +91,5 @@ class Solver(Plugin):
         """Solve.
 
         Raises:
-            RefusedError: this attack game cannot do something the solver needs.
+            RefusedError: this attack game cannot do something that `needs` has no word for.
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sparring.attack_game import AttackGame, Effort
+from sparring.attack_game import AttackGame, Effort, Operation
 from sparring.errors import RequestError
 from sparring.registry import Registry, default_registry
 from sparring.solver import Answer, Run, Solver, TraceRow
@@ -54,6 +54,8 @@ def solve(
         raise RequestError(f"iterations {iterations}: expected a whole number from 1")
     chosen = make_solver(solver, registry)
     chosen.check_form(duel.game)
+    for operation in (each for each in Operation if each in chosen.needs):  # in the order of the enumeration
+        duel.require(operation, duel.can.offers(operation), f"solver {chosen.name}")
     best = duel.optimum() if optimum and duel.can.known_optimum and not chosen.finds_optimum else None
     place = None if folder is None else Path(folder)
     run = Run(iterations, seed, effort, score_effort, trace_every, best, report, place)

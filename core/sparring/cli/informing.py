@@ -39,6 +39,7 @@ def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
         "summary": plugin.summary,
         "source": plugin.source or "-",
         "forms": ", ".join(sorted(form.value for form in plugin.forms)),
+        "needs": ", ".join(sorted(getattr(plugin, "needs", ()))) or "-",
         "distribution": f"{entry.distribution} {entry.version}",
         "interface": str(plugin.interface),
         "code": inspect.getsourcefile(plugin) or "-",

@@ -94,7 +94,7 @@ class SimulatedAttackGame(AttackGame):
     def can(self) -> Capabilities:
         """Values by sampling; responses and steps where a learner is installed."""
         trained: frozenset[Side] = frozenset(Side) if learners() else frozenset()
-        why = {"exact_value": "values are sampled", "optimum": "networks are trained, not solved"}
+        why = {"exact-value": "values are sampled", "optimum": "networks are trained, not solved"}
         for side in Side:
             why[f"respond:{side}"] = (
                 "there is no exact one; name an oracle such as 'mad' or 'random', or train one (learner 'ppo')"

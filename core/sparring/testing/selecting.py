@@ -194,6 +194,7 @@ def _of_oracle(subject: Subject) -> Iterator[Promise]:
 def _of_solver(subject: Subject) -> Iterator[Promise]:
     bench = solvers.SolverBench(subject)
     yield from _behaviour(bench)
+    yield solvers.uses_what_it_needs, bench
     yield solvers.answer_complete, bench
     yield from _policies(bench)
     yield solvers.trace_is_true, bench

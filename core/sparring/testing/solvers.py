@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sparring.attack_game import AttackGame, Side
+from sparring.attack_game import AttackGame, Operation, Side
+from sparring.errors import RefusedError
 from sparring.policy import Policy
 from sparring.solver import Answer, Solver, TraceRow
 from sparring.solving import solve
 from sparring.testing.arena import Stage, stages
 from sparring.testing.bench import Bench, Done, Held, Inputs, Setting
+from sparring.testing.operations import watched_operations
 
-__all__ = ["SolverBench", "answer_complete", "improves_on_its_start", "resumes_exactly", "trace_is_true"]
+__all__ = [
+    "SolverBench",
+    "answer_complete",
+    "improves_on_its_start",
+    "resumes_exactly",
+    "trace_is_true",
+    "uses_what_it_needs",
+]
 
 ITERATIONS = 40
 TOLERANCE = 1e-8
@@ -29,18 +39,24 @@ class SolverBench(Bench):
     """Lets one solver solve."""
 
     def settings(self) -> list[Setting]:
-        """Every attack game of the kit on the claimed forms."""
+        """Every attack game of the kit on the claimed forms that offers what it needs."""
         return [Setting(stage.label, stage.form, partial(self._run, stage)) for stage in self.stages()]
 
     def stages(self) -> list[Stage]:
-        """The attack games."""
-        return [stage for form in self.subject.exact_forms for stage in stages(form)]
+        """The attack games that offer all that it needs; the core refuses it on the others."""
+        every = [stage for form in self.subject.exact_forms for stage in stages(form)]
+        return [stage for stage in every if _offers(stage.make(), self.solver.needs)]
+
+    @property
+    def solver(self) -> Solver:
+        """An instance."""
+        solver = self.subject.make()
+        assert isinstance(solver, Solver)
+        return solver
 
     def solve(self, duel: AttackGame, iterations: int = ITERATIONS, seed: int = 0, **more: Any) -> Answer:
         """Solve with the default options."""
-        solver = self.subject.make()
-        assert isinstance(solver, Solver)
-        return solve(duel, solver, iterations=iterations, seed=seed, registry=self.subject.registry, **more)
+        return solve(duel, self.solver, iterations=iterations, seed=seed, registry=self.subject.registry, **more)
 
     def _run(self, stage: Stage, seed: int) -> Done:
         duel = stage.make()
@@ -53,10 +69,32 @@ class SolverBench(Bench):
         return Done(result, inputs, held, (answer, duel, tuple(reported)))
 
 
+def _offers(duel: AttackGame, needs: Iterable[Operation]) -> bool:
+    return all(duel.can.offers(operation) for operation in needs)
+
+
 def _timeless(answer: Answer) -> Iterator[dict[str, object]]:
     """The trace without the seconds, which differ from run to run."""
     for row in answer.trace:
         yield {name: value for name, value in asdict(row).items() if name != "seconds"}
+
+
+def uses_what_it_needs(bench: SolverBench) -> None:
+    """It uses no operation of the attack game that it does not declare in `needs`, by which the core refuses others."""
+    needs = bench.solver.needs
+    for stage in bench.stages():
+        duel = stage.make()
+        used = watched_operations(duel)
+        with contextlib.suppress(RefusedError):  # whether it may decline is the business of another check
+            bench.solve(duel, 2, optimum=False)
+        beyond = {str(need) for need in used.operations - needs}
+        if beyond:
+            declared = ", ".join(sorted(needs)) or "nothing"
+            raise bench.subject.failure(
+                f"it uses {', '.join(sorted(beyond))}, and declares that it needs {declared}",
+                "name every operation that it uses in `needs` (sparring.attack_game.Operation)",
+                stage.label,
+            )
 
 
 def answer_complete(bench: SolverBench) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sparring.attack_game import AttackGame, Effort
+from sparring.attack_game import AttackGame, Effort, Operation
 from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.oracle import Finding, Oracle
@@ -23,7 +23,7 @@ class GradientOracle(Oracle):
     """Attacks what the victim sees, at every step, by the victim's gradients."""
 
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
-    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.DIFFERENTIABLE})
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset({Ability.DIFFERENTIABLE})
 
     @abstractmethod
     def attacker(self, duel: AttackGame, victim: Policy) -> GradientAttacker:

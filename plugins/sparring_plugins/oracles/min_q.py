@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame
+from sparring.attack_game import AttackGame, Operation
 from sparring.errors import RefusedError
 from sparring.oracle import Oracle
 from sparring.plugin import PluginOptions, unit
@@ -33,7 +33,7 @@ class MinQ(GradientOracle):
     name: ClassVar[str] = "min-q"
     summary: ClassVar[str] = "leads a victim of discrete actions to the action with the least value"
     source: ClassVar[str] = "thesis, sections 6.4.1 and 6.4.2: equation 6.14 for discrete actions"
-    needs: ClassVar[frozenset[Ability]] = frozenset({Ability.DIFFERENTIABLE, Ability.ACTION_VALUES})
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset({Ability.DIFFERENTIABLE, Ability.ACTION_VALUES})
     Options: ClassVar[type[PluginOptions]] = MinQOptions
 
     def attacker(self, duel: AttackGame, victim: Policy) -> GradientAttacker:

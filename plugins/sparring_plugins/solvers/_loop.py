@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from sparring.attack_game import AttackGame, Effort, LearnerState, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, LearnerState, Operation, Side, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.solver import Answer, PolicyKind, Run, Solver, TraceRow
@@ -49,6 +49,7 @@ class Play:
 class IterativeSolver(Solver):
     """A solver that advances both learners iteration by iteration."""
 
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.STEP_VICTIM, Operation.STEP_ATTACKER})
     Options: ClassVar[type[PluginOptions]] = IterativeOptions
 
     def begin(self, duel: AttackGame, seed: int) -> Play:
@@ -66,14 +67,8 @@ class IterativeSolver(Solver):
         """Weight of the victim after an iteration in the average and the draw (theorem 5.3: its step size)."""
         return 1.0
 
-    def needs(self, duel: AttackGame) -> None:
-        """Refuse an attack game that lacks an operation this solver uses."""
-        for side in Side:
-            duel.require(f"step:{side}", side in duel.can.step)
-
     def solve(self, duel: AttackGame, run: Run) -> Answer:
         """Iterate, keep the trace, and hand over the policy that the options ask for."""
-        self.needs(duel)
         progress = self._resume(duel, run)
         interrupted = False
         began = time.perf_counter() - progress.seconds

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Effort, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, Operation, Side, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.solver import Solver
@@ -29,15 +28,9 @@ class FictitiousPlay(IterativeSolver):
     summary: ClassVar[str] = "each side best-responds to the other's average"
     source: ClassVar[str] = "Brown 1951; Heinrich, Lanctot, Silver 2015 (extensive-form averages)"
     Options: ClassVar[type[PluginOptions]] = FictitiousPlayOptions
-    expected_failures: ClassVar[Mapping[str, str]] = {
-        "works-on-its-forms": "averages on Markov games are mixtures, and no exact response to a mixture is known there"
-    }
-
-    def needs(self, duel: AttackGame) -> None:
-        """A response of each side, to mixtures too where averages are mixtures."""
-        for side in Side:
-            duel.require(f"respond:{side}", side in duel.can.response)
-            duel.require("respond:mixture", side in duel.can.mixture_response)
+    needs: ClassVar[frozenset[Operation]] = frozenset(
+        {Operation.RESPOND_VICTIM, Operation.RESPOND_ATTACKER, Operation.RESPOND_MIXTURE}
+    )
 
     def begin(self, duel: AttackGame, seed: int) -> Play:
         """Averages start as the first policies."""

@@ -6,7 +6,7 @@ import time
 from typing import ClassVar
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame
+from sparring.attack_game import AttackGame, Operation
 from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.solver import Answer, Run, Solver, TraceRow
@@ -18,6 +18,7 @@ class LinearProgramme(Solver):
     name: ClassVar[str] = "lp"
     summary: ClassVar[str] = "the exact optimum by linear programme (matrix and extensive-form games)"
     source: ClassVar[str] = "von Neumann 1928; von Stengel 1996 with x(I, a) >= (1 - eps) benign(a | I) x(parent)"
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.OPTIMUM})
     finds_optimum: ClassVar[bool] = True
     forms: ClassVar[frozenset[Form]] = frozenset({Form.MATRIX, Form.EXTENSIVE})
 

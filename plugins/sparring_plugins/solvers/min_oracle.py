@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Effort, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, Operation, Side, StepInfo
 from sparring.plugin import PluginOptions
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeOptions, IterativeSolver, Play
@@ -28,12 +28,8 @@ class MinOracle(IterativeSolver):
     name: ClassVar[str] = "min-oracle"
     summary: ClassVar[str] = "the attacker best-responds, the victim takes one gradient step"
     source: ClassVar[str] = "Liu et al., Rethinking Adversarial Policies, algorithm 1 (GAMin in appendix C)"
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.RESPOND_ATTACKER, Operation.STEP_VICTIM})
     Options: ClassVar[type[PluginOptions]] = MinOracleOptions
-
-    def needs(self, duel: AttackGame) -> None:
-        """A response of the attacker and a step of the victim."""
-        duel.require("respond:attacker", Side.ATTACKER in duel.can.response)
-        duel.require("step:victim", Side.VICTIM in duel.can.step)
 
     def weight(self, iteration: int) -> float:
         """The step size (algorithm 1, line 5)."""

@@ -6,7 +6,7 @@ import time
 from typing import ClassVar
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Optimum
+from sparring.attack_game import AttackGame, Operation, Optimum
 from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.markov.attack_game import MarkovAttackGame
@@ -19,6 +19,7 @@ class Shapley(Solver):
     name: ClassVar[str] = "shapley"
     summary: ClassVar[str] = "the exact optimum by Shapley's iteration (tabular Markov games)"
     source: ClassVar[str] = "Shapley 1953; Liu et al., Rethinking Adversarial Policies, lemma D.1"
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.OPTIMUM})
     finds_optimum: ClassVar[bool] = True
     forms: ClassVar[frozenset[Form]] = frozenset({Form.MARKOV})
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Effort, Side, StepInfo
+from sparring.attack_game import AttackGame, Effort, Operation, Side, StepInfo
 from sparring.solver import Solver
 from sparring_plugins.solvers._loop import IterativeSolver, Play
 
@@ -15,10 +15,7 @@ from sparring_plugins.solvers._loop import IterativeSolver, Play
 class BestResponseSolver(IterativeSolver):
     """What the two best-response methods share: both sides must have a response."""
 
-    def needs(self, duel: AttackGame) -> None:
-        """A response of each side."""
-        for side in Side:
-            duel.require(f"respond:{side}", side in duel.can.response)
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.RESPOND_VICTIM, Operation.RESPOND_ATTACKER})
 
 
 class Sibr(BestResponseSolver):

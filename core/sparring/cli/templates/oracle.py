@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Effort, Side
+from sparring.attack_game import AttackGame, Effort, Operation, Side
 from sparring.forms import Form
 from sparring.oracle import Finding, Oracle
 from sparring.plugin import PluginOptions
-from sparring.policy import Policy
+from sparring.policy import Ability, Policy
 
 
 class TemplateNameOracleOptions(PluginOptions):
@@ -33,12 +33,12 @@ class TemplateNameOracle(Oracle):
     summary: ClassVar[str] = "gradient descent on the victim's return from random starts"
     source: ClassVar[str] = ""  # the paper and algorithm that you follow
     interface: ClassVar[int] = 1
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset({Operation.STEP_ATTACKER})
     forms: ClassVar[frozenset[Form]] = frozenset(form for form in Form if form.exact)
     Options: ClassVar[type[PluginOptions]] = TemplateNameOracleOptions
 
     def attack(self, duel: AttackGame, victim: Policy, *, effort: Effort | None, rng: np.random.Generator) -> Finding:
         """The strongest attacker of all starts, with the victim's return that it reaches."""
-        duel.require("step:attacker", Side.ATTACKER in duel.can.step)
         runs = [self._descend(duel, victim, rng) for _ in range(self.options.restarts)]
         value, attacker = min(runs, key=lambda found: found[0])
         return Finding(attacker, claimed=value, steps=self.options.restarts * self.options.steps)

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, LearnerState, Side
+from sparring.attack_game import AttackGame, LearnerState, Operation, Side
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.solver import Answer, Run, Solver, TraceRow
@@ -25,19 +25,19 @@ class TemplateNameSolverOptions(PluginOptions):
 class TemplateNameSolver(Solver):
     """Alternates the two and hands over the least exploitable victim of its trace.
 
-    It uses nothing but the operations of an attack game, so it runs on every form that has them.
+    It uses nothing but the operations of an attack game, so it runs wherever they are: the core refuses
+    attack games that lack one of `needs`.
     """
 
     name: ClassVar[str] = "template-name"
     summary: ClassVar[str] = "a best response of the attacker, then a gradient step of the victim"
     source: ClassVar[str] = ""  # the paper and algorithm that you follow
     interface: ClassVar[int] = 1
+    needs: ClassVar[frozenset[Operation]] = frozenset({Operation.RESPOND_ATTACKER, Operation.STEP_VICTIM})
     Options: ClassVar[type[PluginOptions]] = TemplateNameSolverOptions
 
     def solve(self, duel: AttackGame, run: Run) -> Answer:
         """Iterate; every row of the trace is the exploitability of the victim of that moment."""
-        duel.require("respond:attacker", Side.ATTACKER in duel.can.response)
-        duel.require("step:victim", Side.VICTIM in duel.can.step)
         victim, steps, seconds = duel.start(Side.VICTIM, run.seed), 0, 0.0
         rows: list[TraceRow] = []
         best = duel.freeze(victim)

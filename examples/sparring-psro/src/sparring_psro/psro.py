@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame, Side
-from sparring.forms import Form
+from sparring.attack_game import AttackGame, Operation, Side
 from sparring.matrix.linear_program import max_min
 from sparring.plugin import PluginOptions
 from sparring.policy import Policy
@@ -72,17 +71,14 @@ class Psro(Solver):
     summary: ClassVar[str] = "double oracle: populations that grow by best responses to each other's mixtures"
     source: ClassVar[str] = "McMahan, Gordon, Blum 2003 (double oracle); Lanctot et al. 2017, algorithm 1"
     interface: ClassVar[int] = 1
-    # On tabular Markov games no side can answer a mixture drawn once an episode with a memoryless policy.
-    forms: ClassVar[frozenset[Form]] = frozenset({Form.MATRIX, Form.EXTENSIVE, Form.SIMULATED})
+    # Tabular Markov games offer no answer to a mixture drawn once an episode, so the core refuses them by this.
+    needs: ClassVar[frozenset[Operation]] = frozenset(
+        {Operation.RESPOND_VICTIM, Operation.RESPOND_ATTACKER, Operation.RESPOND_MIXTURE}
+    )
     Options: ClassVar[type[PluginOptions]] = PsroOptions
 
     def solve(self, duel: AttackGame, run: Run) -> Answer:
-        """Grow both populations until neither side gains, and hand over the best of the traced mixtures.
-
-        Raises:
-            RefusedError: one side has no best response here, or none to a mixture.
-        """
-        _require(duel)
+        """Grow both populations until neither side gains, and hand over the best of the traced mixtures."""
         known = _begin(duel, run)
         trace: tuple[TraceRow, ...] = ()
         best: Policy | None = None
@@ -105,12 +101,6 @@ class Psro(Solver):
         assert best is not None
         assert latest is not None
         return Answer(best, "best", trace, attacker=latest.attacker, optimum=run.optimum)
-
-
-def _require(duel: AttackGame) -> None:
-    for side in Side:
-        duel.require(f"respond:{side}", side in duel.can.response)
-    duel.require("respond:mixture", frozenset(Side) <= duel.can.mixture_response)
 
 
 def _begin(duel: AttackGame, run: Run) -> Populations:
