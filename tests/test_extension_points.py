@@ -31,7 +31,8 @@ from throwaway import ORACLE, install
 BLOCK = re.compile(r"^```py\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HANDED = [
     Policy, Ability, Game, AttackGame, attack_game.Capabilities, attack_game.Side, attack_game.Operation,
-    attack_game.Effort, attack_game.LearnerState, attack_game.StepInfo, attack_game.Optimum, oracle.Finding, Scored, solver.Run, solver.TraceRow, solver.Answer,
+    attack_game.Effort, attack_game.LearnerState, attack_game.StepInfo,
+    attack_game.Optimum, oracle.Finding, Scored, solver.Run, solver.TraceRow, solver.Answer,
     access.OpponentAccess, access.ObservationAccess, access.ActionAccess, access.DynamicsAccess, access.InputAccess,
     access.Ball,
 ]  # fmt: skip
@@ -64,9 +65,8 @@ def told(thing):
     bases = ", ".join(ast.unparse(base) for base in tree.bases)
     lines = [f"class {tree.name}({bases}):" if bases else f"class {tree.name}:"]
     for part in tree.body:
-        if isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_"):
-            lines.append(f"    {ast.unparse(part)}")
-        elif isinstance(part, ast.Assign) and issubclass(thing, Enum):
+        field = isinstance(part, ast.AnnAssign) and not ast.unparse(part.target).startswith("_")
+        if field or (isinstance(part, ast.Assign) and issubclass(thing, Enum)):
             lines.append(f"    {ast.unparse(part)}")
         elif isinstance(part, ast.FunctionDef) and not part.name.startswith("_"):
             found = vars(thing)[part.name]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sparring._needs import check_needs
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import Evaluation, GameRecord, OptimumRecord, PolicyRecord
 from sparring.errors import RequestError
-from sparring.fitting import check_needs
 from sparring.given_attacker import loader_of, oracle_of
 from sparring.metric import Measured, Metric, Scored
 from sparring.oracle import Oracle

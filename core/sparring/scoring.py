@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtrit
 
+from sparring._needs import check_needs
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import AttackRecord
 from sparring.errors import RequestError
 from sparring.exploitability import Estimate, Interval
-from sparring.fitting import check_needs
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
 from sparring.recording import kept_returns
