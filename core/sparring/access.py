@@ -112,9 +112,9 @@ class DynamicsAccess:
     bodies: tuple[str, ...] = ()
     """Simulated: named bodies that forces act on."""
     parameters: tuple[str, ...] = ()
-    """Simulated: named parameters (mass, friction, damping) that may change."""
+    """Simulated: named parameters that may change, such as `mass torso`; forces and parameters need a threat each."""
     ball: Ball | None = None
-    """Simulated: the shape of the force or parameter change."""
+    """Simulated: the shape of each body's force, in newtons, or of each parameter's relative change."""
 
 
 @dataclass(frozen=True, eq=False)

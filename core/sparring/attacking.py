@@ -115,7 +115,7 @@ def charged_budget(model: ThreatModel, value: float, form: Form) -> Budget:
         PluginError: the threat's kind of budget is not the core's class.
         RequestError: the value is outside the legal range.
     """
-    kind = model.budgets.get(form, model.budget)
+    kind = model.budget_kind(form)
     if type(kind) is not BudgetKind:
         raise PluginError(f"threat {model.name}: its budget is no plain BudgetKind")
     return kind.budget(value)

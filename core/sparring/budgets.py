@@ -16,6 +16,7 @@ __all__ = [
     "KINDS",
     "LP_RADIUS",
     "MIXING_PROBABILITY",
+    "RELATIVE_CHANGE",
     "Budget",
     "BudgetKind",
     "Charge",
@@ -90,4 +91,6 @@ MIXING_PROBABILITY = BudgetKind("mixing-probability", "probability", Charge.MIX,
 GRAPH_RADIUS = BudgetKind("graph-radius", "steps in the neighbour graph", Charge.SIZE, whole=True)
 LP_RADIUS = BudgetKind("lp-radius", "norm of the change", Charge.SIZE)
 FORCE_BOUND = BudgetKind("force-bound", "newton", Charge.SIZE)
-KINDS = {kind.name: kind for kind in (MIXING_PROBABILITY, GRAPH_RADIUS, LP_RADIUS, FORCE_BOUND)}
+RELATIVE_CHANGE = BudgetKind("relative-change", "part of the nominal value", Charge.SIZE, high=0.99)
+"""It ends before 1, since no mass may vanish."""
+KINDS = {kind.name: kind for kind in (MIXING_PROBABILITY, GRAPH_RADIUS, LP_RADIUS, FORCE_BOUND, RELATIVE_CHANGE)}

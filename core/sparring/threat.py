@@ -30,6 +30,10 @@ class ThreatModel(Plugin):
     nested: ClassVar[bool] = True
     """Whether a larger budget allows every attacker that a smaller one does, so that it never helps the victim."""
 
+    def budget_kind(self, form: Form) -> BudgetKind:
+        """What its power is measured in on a form, with the options it has."""
+        return self.budgets.get(form, self.budget)
+
     @abstractmethod
     def access(self, game: Game, victim_player: int | None, benign: Policy | None) -> Access:
         """Declare what the attacker may touch in `game` when the victim sits in `victim_player`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,50 +13,19 @@ from sparring.access import ActionAccess, Ball, ChargedAccess, DynamicsAccess, O
 from sparring.budgets import Charge
 from sparring.errors import RefusedError, RequestError
 from sparring.game import frozen
+from sparring.simulated.channel import Channel, beside
 from sparring.simulated.charging import bounded_change, moved
+from sparring.simulated.dynamics import DynamicsChannel, dynamics_channel
 from sparring.simulated.spaces import Box, Discrete
 
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
 
-__all__ = ["ActionChannel", "Channel", "ObservationChannel", "channels_of"]
+__all__ = ["ActionChannel", "Channel", "DynamicsChannel", "ObservationChannel", "channels_of"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Channel(ABC):
-    """One charged access. Proposals are [batch, width], in units of the budget or from -1 to 1."""
-
-    part: ChargedAccess
-    width: int
-    """Numbers in a proposal."""
-
-    @property
-    def radius(self) -> float:
-        """The budget's value."""
-        return self.part.budget.value
-
-    @property
-    def who(self) -> str:
-        """The attacker, for messages."""
-        return f"attacker of {self.part.threat}"
-
-    @abstractmethod
-    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
-        """Charge a proposal.
-
-        Args:
-            target: what is touched, [batch, ...].
-            proposal: [batch, width].
-            coin: uniform numbers from 0 up to 1, one for each episode, [batch].
-            used: steps of each episode on which this channel has been used before, [batch].
-
-        Returns:
-            What the victim sees or the world is sent, and whether that is a change, [batch].
-        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +36,17 @@ class ObservationChannel(Channel):
     normalised: bool
     """Whether it works on what the victim's network sees, after the victim's own normalisation."""
 
+    @property
+    def tosses(self) -> bool:
+        """Where a share of the steps is open."""
+        return self.access.timing.share < 1
+
     def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
         """Add the change that the budget allows."""
         ball = self.access.ball
         assert ball is not None
         change = bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who)
-        change = np.where(_beside(self.access.timing.open(coin, used), change), change, 0.0)
+        change = np.where(beside(self.access.timing.open(coin, used), change), change, 0.0)
         shown = moved(target, change, ball.low, ball.high)
         return shown, np.asarray((shown != target).reshape(len(target), -1).any(axis=1))
 
@@ -84,6 +57,11 @@ class ActionChannel(Channel):
 
     access: ActionAccess
     space: Box | Discrete
+
+    @property
+    def tosses(self) -> bool:
+        """Where actions are replaced."""
+        return self.access.ball is None and self.access.mode == "replace"
 
     def wanted(self, proposal: Array) -> Array:
         """The actions that proposals stand for: of a box the limits at -1 and 1, of choices the greatest number."""
@@ -102,7 +80,7 @@ class ActionChannel(Channel):
             sent = moved(target, bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who),
                          ball.low, ball.high)  # fmt: skip
         elif self.access.mode == "replace":
-            sent = np.where(_beside(coin < self.radius, target), self.wanted(proposal).astype(target.dtype), target)
+            sent = np.where(beside(coin < self.radius, target), self.wanted(proposal).astype(target.dtype), target)
         else:
             mixed = (1 - self.radius) * target.astype(np.float64) + self.radius * self.wanted(proposal)
             sent = mixed.astype(target.dtype)
@@ -116,11 +94,18 @@ def channels_of(game: SimulatedGame, charged: Sequence[ChargedAccess]) -> tuple[
         RefusedError: this form cannot be touched in that way, or twice in the same way.
     """
     found = tuple(_channel(game, part) for part in charged)
-    for kind in (ObservationChannel, ActionChannel):
-        if sum(isinstance(channel, kind) for channel in found) > 1:
-            names = " with ".join(part.threat for part in charged)
-            raise RefusedError(f"{names} on {game.spec}: touches the same thing twice; give one threat a larger budget")
+    touched = [name for channel in found for name in _touched(channel)]
+    if len(set(touched)) < len(touched):
+        names = " with ".join(part.threat for part in charged)
+        raise RefusedError(f"{names} on {game.spec}: touches the same thing twice; give one threat a larger budget")
     return found
+
+
+def _touched(channel: Channel) -> list[str]:
+    """Names of what a channel changes."""
+    if isinstance(channel, DynamicsChannel):
+        return [knob.name for knob in channel.knobs]
+    return [type(channel).__name__]
 
 
 def _channel(game: SimulatedGame, part: ChargedAccess) -> Channel:
@@ -131,8 +116,8 @@ def _channel(game: SimulatedGame, part: ChargedAccess) -> Channel:
         fits = charge is (Charge.MIX if access.ball is None else Charge.SIZE)
         if fits:
             return _action(game, part, access)
-    if isinstance(access, DynamicsAccess):
-        raise RefusedError(f"{part.threat} on {game.spec}: its worlds offer no forces or parameters to change")
+    if isinstance(access, DynamicsAccess) and access.transition is None and charge is Charge.SIZE:
+        return dynamics_channel(game, part, access)
     raise RefusedError(
         f"{part.threat} on {game.spec}: a {type(access).__name__} charged by {part.budget.kind.name} has no meaning on "
         f"the {game.form} form"
@@ -178,8 +163,3 @@ def _check_shape(
             f"{part.threat} on {game.spec}: a scale of shape {list(scale.shape)}, {what} have {list(shape)}, "
             "each 0 or more"
         )
-
-
-def _beside(rows: Flags, array: Array) -> Flags:
-    """Rows [batch] shaped to stand beside [batch, ...]."""
-    return rows.reshape(-1, *(1 for _ in array.shape[1:]))

@@ -96,7 +96,7 @@ class Table:
         )
         proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
         actions = self._act(self.meter.shown(shown.seen, proposals))
-        return self.world.step(self.meter.sent(actions, proposals))
+        return self.meter.step(self.world, actions, proposals)
 
     def _act(self, shown: Array) -> Array:
         def question(policy: Any, memory: Any, chance: EpisodeStreams) -> tuple[Array, Any]:

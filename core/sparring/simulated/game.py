@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sparring.errors import RequestError
 from sparring.forms import Form
 from sparring.game import Game
+from sparring.simulated.knobs import Knob
 from sparring.simulated.spaces import Space
 from sparring.simulated.world import World
 
@@ -50,6 +51,11 @@ class SimulatedGame(Game):
             size: how many episodes it can hold at once.
             workers: how many processes share them; 0 for this process alone.
         """
+
+    @property
+    def knobs(self) -> tuple[Knob, ...]:
+        """What may be changed of its dynamics; its worlds are `Tunable` where there is anything."""
+        return ()
 
     def fitting(self, shape: tuple[int, ...]) -> str | None:
         """The spec of a relative of this game whose observations have that shape, where one is known."""

@@ -11,12 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sparring.simulated.chance import EpisodeStreams
-from sparring.simulated.channels import ActionChannel, Channel, ObservationChannel
+from sparring.simulated.channel import Channel
+from sparring.simulated.channels import ActionChannel, ObservationChannel
+from sparring.simulated.dynamics import DynamicsChannel
+from sparring.simulated.knobs import Knob, Tunable
+from sparring.simulated.world import Step, World
 
 __all__ = ["Meter"]
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 class Meter:
@@ -30,26 +35,29 @@ class Meter:
         self.used = np.zeros((0, len(self.channels)), dtype=np.int64)
         """Steps of each episode on which each channel has been used, [batch, channels]."""
         self._coins: list[EpisodeStreams] = []
+        self.deployed: dict[str, Array] = {}
+        """What has last been made of proposals: what was seen and sent, by threat, and values by knob, [batch, ...]."""
 
     def begin(self, seeds: Sequence[int]) -> None:
         """Begin one episode for each seed."""
         self.used = np.zeros((len(seeds), len(self.channels)), dtype=np.int64)
+        self.deployed = {}
         self._coins = [EpisodeStreams(seeds, f"coin {place}") for place in range(len(self.channels))]
 
-    def renew(self, where: NDArray[np.bool_], seeds: Sequence[int]) -> None:
+    def renew(self, where: Flags, seeds: Sequence[int]) -> None:
         """Begin new episodes in the marked places."""
         self.used = np.where(where[:, None], 0, self.used)
         for coins in self._coins:
             coins.renew(where, seeds)
 
     def save(self) -> dict[str, Any]:
-        """Counts and coins."""
-        return copy.deepcopy({"used": self.used, "coins": self._coins})
+        """Counts, coins, and what is deployed."""
+        return copy.deepcopy({"used": self.used, "coins": self._coins, "deployed": self.deployed})
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Go back to saved counts and coins of the same channels."""
+        """Go back to what was saved of the same channels."""
         kept = copy.deepcopy(saved)
-        self.used, self._coins = kept["used"], kept["coins"]
+        self.used, self._coins, self.deployed = kept["used"], kept["coins"], kept["deployed"]
 
     def shown(self, seen: Array, proposals: Floats) -> Array:
         """What the victim sees, [batch, *observation]."""
@@ -59,14 +67,35 @@ class Meter:
         """What the world is sent, [batch, *action]."""
         return self._through(ActionChannel, actions, proposals)
 
+    def step(self, world: World, actions: Array, proposals: Floats) -> Step:
+        """Move a world whose knobs are turned and that is sent what is left of the actions."""
+        for place, channel in enumerate(self.channels):
+            if isinstance(channel, DynamicsChannel) and not channel.part.budget.zero:
+                values, due = self._charged(place, np.zeros((len(actions), channel.width)), proposals)
+                assert isinstance(world, Tunable)  # its game has knobs
+                world.turn(channel.knobs, values, due)
+                self._note(channel.knobs, values, due)
+        return world.step(self.sent(actions, proposals))
+
     def _through(self, kind: type[Channel], target: Array, proposals: Floats) -> Array:
         for place, channel in enumerate(self.channels):
-            if not isinstance(channel, kind):
-                continue
-            coin = self._coins[place].random(len(target))
-            if channel.part.budget.zero:
-                continue
-            target, changed = channel.apply(target, proposals[:, self._slices[place]], coin, self.used[:, place])
-            self.used = self.used.copy()
-            self.used[:, place] += changed
+            if isinstance(channel, kind) and not channel.part.budget.zero:
+                target, _ = self._charged(place, target, proposals)
+                self.deployed[channel.part.threat] = target
         return target
+
+    def _charged(self, place: int, target: Array, proposals: Floats) -> tuple[Array, Flags]:
+        """What a channel makes of its part of the proposals, and where that counts as a use."""
+        channel, used = self.channels[place], self.used[:, place]
+        coin = self._coins[place].random(len(target)) if channel.tosses else np.zeros(len(target))
+        made, changed = channel.apply(target, proposals[:, self._slices[place]], coin, used)
+        self.used = self.used.copy()
+        self.used[:, place] += changed
+        return made, changed
+
+    def _note(self, knobs: Sequence[Knob], values: Array, due: Flags) -> None:
+        """Keep what knobs are turned to; those that are held stay as they were where nothing was due."""
+        ends = np.cumsum([knob.width for knob in knobs])[:-1]
+        for knob, part in zip(knobs, np.split(values, ends, axis=1), strict=True):
+            before = self.deployed.get(knob.name, np.zeros_like(part))
+            self.deployed[knob.name] = np.where(due[:, None], part, before)

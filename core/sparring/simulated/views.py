@@ -43,6 +43,11 @@ class _View:
         """What the episodes show this side now, [batch, *observation]."""
         return self._observations
 
+    @property
+    def deployed(self) -> dict[str, Array]:
+        """What has been made of the attacker's proposals: what was seen and sent, by threat, and values by knob."""
+        return self._meter.deployed
+
     def reset(self, seeds: Sequence[int]) -> Array:
         """Begin one episode for each seed."""
         self._world.reset(seeds)
@@ -115,7 +120,7 @@ class AttackerView(_View):
             acted, after = policy.act(shown, memory, chance)
             return np.asarray(acted), after
 
-        step = self._world.step(self._meter.sent(self._seat.ask(question), proposals))
+        step = self._meter.step(self._world, self._seat.ask(question), proposals)
         return Step(self._look(), -step.rewards, step.terminated, step.truncated)
 
     def _look(self) -> Array:
@@ -164,7 +169,7 @@ class VictimView(_View):
         """
         _check_all(active)
         given = checked_actions(actions, len(self._world.observations), self._action.shape, self._where)
-        step = self._world.step(np.asarray(self._meter.sent(given, self._proposals)))
+        step = self._meter.step(self._world, given, self._proposals)
         self._before = None
         if self._other is not None and step.finished.any():
             self._before = self._other.save(), self._meter.save()

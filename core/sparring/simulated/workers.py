@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sparring.errors import RequestError, SparringError
 from sparring.simulated.bookkeeping import checked_actions, checked_seeds, moving
 from sparring.simulated.faults import WorldError
+from sparring.simulated.knobs import Knob
 from sparring.simulated.spaces import Space
 from sparring.simulated.world import Step, World
 from sparring.trust import consents, trusting
@@ -89,6 +90,11 @@ class SharedWorld:
         whole = Step(*(np.concatenate([getattr(step, name) for step in steps]) for name in _PARTS))
         self._observations, self._finished = whole.observations, whole.finished
         return whole
+
+    def turn(self, knobs: Sequence[Knob], values: NDArray[Any], where: Flags) -> None:
+        """Turn knobs of the dynamics, where the parts have any."""
+        slices = self._slices(len(self._finished))
+        self._ask([("turn", (tuple(knobs), values[low:high], where[low:high])) for low, high in slices])
 
     def save(self) -> Any:
         """The state of all parts."""

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from sparring.errors import RequestError, SparringError
 from sparring.simulated.bookkeeping import checked_actions, checked_seeds, moving
 from sparring.simulated.faults import WorldError
+from sparring.simulated.knobs import Knob
 from sparring.simulated.spaces import Discrete, Space
 from sparring.simulated.world import Step
 from sparring_games.gymnasium.complaints import unstable
+from sparring_games.gymnasium.dynamics import Dynamics
 from sparring_games.gymnasium.engine import one_line
 from sparring_games.gymnasium.recipe import Recipe
 from sparring_games.gymnasium.snapshots import restore, snapshot
@@ -51,6 +53,8 @@ class EnvironmentBatch:
         self.size = size
         self._where, self._observation, self._action = recipe.spec, observation, action
         self._environments = [recipe.make() for _ in range(size)]
+        self._dynamics: dict[int, Dynamics] = {}
+        """Of those places where anything has ever been turned."""
         self._start = int(getattr(self._environments[0].action_space, "start", 0))
         self._begin([])
 
@@ -101,12 +105,22 @@ class EnvironmentBatch:
         self._check_numbers(rewards)
         return Step(self._observations, rewards, self._terminated, self._truncated)
 
+    def turn(self, knobs: Sequence[Knob], values: NDArray[Any], where: Flags) -> None:
+        """Turn knobs of the dynamics, in the marked episodes that have not finished."""
+        ends = np.cumsum([knob.width for knob in knobs])[:-1]
+        for place in np.flatnonzero(where & ~(self._terminated | self._truncated)).tolist():
+            if place not in self._dynamics:
+                self._dynamics[place] = Dynamics(self._environments[place])
+            parts = np.split(np.asarray(values[place], dtype=np.float64), ends)
+            self._dynamics[place].turn({knob: tuple(part.tolist()) for knob, part in zip(knobs, parts, strict=True)})
+
     def save(self) -> Any:
         """Everything that later steps depend on."""
         return {
             "seeds": list(self._seeds),
             "arrays": [each.copy() for each in self._arrays()],
             "environments": [snapshot(each) for each in self._environments[: len(self._seeds)]],
+            "turned": {place: dict(each.turned) for place, each in self._dynamics.items() if each.turned},
         }
 
     def load(self, saved: Any) -> None:
@@ -122,6 +136,8 @@ class EnvironmentBatch:
             environment.reset(seed=0)  # some parts of a state exist only once an episode has begun
         self._seeds = list(saved["seeds"])
         self._observations, self._terminated, self._truncated, self._lengths = (each.copy() for each in saved["arrays"])
+        for place in {*self._dynamics, *saved["turned"]}:
+            self._dynamics.setdefault(place, Dynamics(self._environments[place])).set(saved["turned"].get(place, {}))
         for environment, state in zip(self._environments, saved["environments"], strict=False):
             restore(environment, state)
 
@@ -129,13 +145,19 @@ class EnvironmentBatch:
         """Close the environments."""
         for environment in self._environments:
             environment.close()
-        self._environments = []
+        self._environments, self._dynamics = [], {}
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         return self._observations, self._terminated, self._truncated, self._lengths
 
     def _fresh(self, place: int) -> None:
+        self._release(place)
         self._guarded(place, lambda environment: self._show(place, environment.reset(seed=self._seeds[place])[0]))
+
+    def _release(self, place: int) -> None:
+        """Make the dynamics nominal again."""
+        if place in self._dynamics:
+            self._dynamics[place].set({})
 
     def _show(self, place: int, observation: Any) -> None:
         self._observations[place] = observation
@@ -157,6 +179,8 @@ class EnvironmentBatch:
             return float(reward)
 
         reward = float(self._guarded(place, move))
+        if self._terminated[place] or self._truncated[place]:
+            self._release(place)
         broken = unstable()
         if broken is not None:
             raise WorldError(f"{self._at(place)}: {broken}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from sparring.errors import RequestError
 from sparring.simulated.game import SimulatedGame
+from sparring.simulated.knobs import Knob
 from sparring.simulated.workers import SharedWorld
 from sparring.simulated.world import World
 from sparring_games.gymnasium.batch import MakeBatch
-from sparring_games.gymnasium.knowledge import least_return, variant_of_size
+from sparring_games.gymnasium.dynamics import knobs_of
+from sparring_games.gymnasium.knowledge import least_return, pushed_bodies, variant_of_size
 from sparring_games.gymnasium.recipe import Recipe
 from sparring_games.gymnasium.spaces import space_of
 
@@ -51,6 +54,14 @@ class GymnasiumGame(SimulatedGame):
         if workers < 0:
             raise RequestError(f"{self.spec}: {workers} workers, give 0 for none or more")
         return make(size) if workers == 0 else SharedWorld(make, size, workers, self.action, self.spec)
+
+    @cached_property
+    def knobs(self) -> tuple[Knob, ...]:
+        """Forces and parameters of MuJoCo's robots; nothing of other environments."""
+        environment = self.recipe.make()
+        found = knobs_of(environment, pushed_bodies(self.recipe.identifier))
+        environment.close()
+        return found
 
     def fitting(self, shape: tuple[int, ...]) -> str | None:
         """The variant of the same robot with observations of that shape."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-__all__ = ["least_return", "variant_of_size"]
+__all__ = ["least_return", "pushed_bodies", "variant_of_size"]
 
 STEP_LEAST = {
     "CartPole": 0.0,  # 1 a step
@@ -18,6 +18,14 @@ STEP_LEAST = {
 """Least reward of a step, by name without version; only where no action, however large, gives less."""
 EPISODE_LEAST = {"ALE/Pong": -21.0, "ALE/Breakout": 0.0, "ALE/Freeway": 0.0}
 """Least return of an episode, by the rules of the game."""
+PUSHED = {
+    "InvertedPendulum": ("pole",),
+    "HalfCheetah": ("torso", "bfoot", "ffoot"),
+    "Swimmer": ("torso",),
+    "Hopper": ("foot",),
+    "Walker2d": ("foot", "foot_left"),
+}
+"""Bodies on which the adversary's forces act in Pinto, Davidson, Sukthankar, Gupta 2017 (RARL), section 4.1."""
 OBSERVATIONS = {
     ("Ant", 27): "gym:Ant-v4",
     ("Ant", 105): "gym:Ant-v5",
@@ -59,6 +67,11 @@ def least_return(identifier: str, plain: bool, time_limit: int | None) -> float 
 def variant_of_size(identifier: str, shape: tuple[int, ...]) -> str | None:
     """The spec of a variant of the same robot with observations of that shape."""
     return OBSERVATIONS.get((_base(identifier), shape[0])) if len(shape) == 1 else None
+
+
+def pushed_bodies(identifier: str) -> tuple[str, ...]:
+    """Bodies that an adversary's forces usually act on, where that is known."""
+    return PUSHED.get(_base(identifier), ())
 
 
 def _base(identifier: str) -> str:
