@@ -16,12 +16,12 @@ from sparring.game import frozen
 from sparring.simulated.channel import Channel, beside
 from sparring.simulated.charging import bounded_change, moved
 from sparring.simulated.dynamics import DynamicsChannel, dynamics_channel
-from sparring.simulated.spaces import Box, Discrete
+from sparring.simulated.spaces import Box, Discrete, Space
 
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
 
-__all__ = ["ActionChannel", "Channel", "DynamicsChannel", "ObservationChannel", "channels_of"]
+__all__ = ["ActionChannel", "Channel", "DynamicsChannel", "ObservationChannel", "channels_of", "shown_space"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -49,6 +49,19 @@ class ObservationChannel(Channel):
         change = np.where(beside(self.access.timing.open(coin, used), change), change, 0.0)
         shown = moved(target, change, ball.low, ball.high)
         return shown, np.asarray((shown != target).reshape(len(target), -1).any(axis=1))
+
+    def shown_space(self, truth: Box) -> Box:
+        """Where what the victim sees may lie; whole numbers become float64."""
+        ball = self.access.ball
+        assert ball is not None
+        reach = self.radius * (np.ones(truth.shape) if ball.scale is None else ball.scale)
+        low, high = truth.low - reach, truth.high + reach
+        if ball.low is not None:
+            low = np.maximum(low, np.minimum(ball.low, truth.low))
+        if ball.high is not None:
+            high = np.minimum(high, np.maximum(ball.high, truth.high))
+        kind = np.dtype(truth.dtype) if np.dtype(truth.dtype).kind == "f" else np.dtype(np.float64)
+        return Box(low, high, kind.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +112,14 @@ def channels_of(game: SimulatedGame, charged: Sequence[ChargedAccess]) -> tuple[
         names = " with ".join(part.threat for part in charged)
         raise RefusedError(f"{names} on {game.spec}: touches the same thing twice; give one threat a larger budget")
     return found
+
+
+def shown_space(truth: Space, channels: Sequence[Channel]) -> Space:
+    """Where what the victim sees may lie, as these channels change it."""
+    for channel in channels:
+        if isinstance(channel, ObservationChannel) and not channel.part.budget.zero and isinstance(truth, Box):
+            return channel.shown_space(truth)
+    return truth
 
 
 def _touched(channel: Channel) -> list[str]:

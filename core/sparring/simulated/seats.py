@@ -62,7 +62,8 @@ class Seat:
         self.seeds = list(seeds)
         self.which = np.array([pick(self.policy, seed, self.purpose) for seed in seeds], dtype=np.int64)
         self.memories = [_acting(part).begin(len(seeds)) for part in self.parts]
-        self._chance = [EpisodeStreams(seeds, self._named(place)) for place in range(len(self.parts))]
+        # One part acts in an episode: it draws what it would draw if it were there alone.
+        self._chance = [EpisodeStreams(seeds, self.purpose) for _ in self.parts]
 
     def renew(self, where: Flags, seeds: Sequence[int]) -> None:
         """Begin new episodes in the marked places, with nothing left of those before.
@@ -119,9 +120,6 @@ class Seat:
         self.which, self._chance = kept["which"], kept["chance"]
         pairs = zip(self.memories, kept["memories"], strict=True)
         self.memories = [old if _alike(new, old) else new for new, old in pairs]
-
-    def _named(self, place: int) -> str:
-        return self.purpose if len(self.parts) == 1 else f"{self.purpose} {place}"
 
 
 def _acting(policy: Policy) -> Any:
