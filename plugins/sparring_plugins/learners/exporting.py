@@ -28,7 +28,7 @@ def exported(state: PpoState, settings: PpoSettings, facts: Mapping[str, Any], *
         state: left as it is.
         settings: those the state was trained with.
         facts: what the description says besides, such as `name` and `environment`.
-        adversary: its outputs are changes of an observation between -1 and 1, and nothing is drawn.
+        adversary: it attacks; outputs that are numbers are changes between -1 and 1, and none of them is drawn.
     """
     model = model_for(settings, state.observation, state.action)
     at = model.layout.views(state.weights)
@@ -42,6 +42,8 @@ def exported(state: PpoState, settings: PpoSettings, facts: Mapping[str, Any], *
         told["action_distribution"] = {"kind": "diagonal gaussian, state-independent", "acts": "sample"}
         tensors[LOG_STD] = at[LOG_STD].numpy().copy()
         told["clip_action"] = settings.actions != "raw"
+        if adversary:
+            told["proposals"] = int(np.prod(state.action.shape))
         if settings.actions == "hardtanh" and not adversary:
             told["rescale_action"] = True
             tensors[LOG_STD] += np.log(stretch(state.action)[1])  # in the action's own units, as files have it

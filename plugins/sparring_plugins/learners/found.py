@@ -30,9 +30,6 @@ def ppo(**options: Any) -> PpoLearner:
     Raises:
         RequestError: an option does not exist or its value is illegal.
     """
-    if isinstance(options.get("hidden"), str | int):
-        sizes = str(options["hidden"]).strip("()").replace(",", "-").split("-")
-        options["hidden"] = tuple(int(size) for size in sizes if size.strip().isdigit())
     try:
         return PpoLearner(PpoSettings(**options))
     except ValidationError as error:

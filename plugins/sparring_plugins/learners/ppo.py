@@ -94,7 +94,7 @@ class Ppo:
         Args:
             state: left as it is; the policy has copies.
             facts: what its description says besides, such as `name`, `environment` and provenance.
-            adversary: its outputs are changes of an observation between -1 and 1, and nothing is drawn.
+            adversary: it attacks; outputs that are numbers are changes between -1 and 1, and none of them is drawn.
         """
         found = exported(state, self.settings, facts or {}, adversary=adversary)
         return found if self.settings.snapshots == "sample" else found.greedy()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sparring.plugin import PluginOptions, unit
 
-__all__ = ["PpoSettings"]
+__all__ = ["PpoSettings", "Recipe"]
 
 Size = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -16,8 +16,8 @@ Above = Annotated[float, Field(gt=0)]
 NotBelow = Annotated[float, Field(ge=0)]
 
 
-class PpoSettings(PluginOptions):
-    """Settings of PPO (Schulman et al. 2017); the defaults are those of thesis 6.7.2.1 where it states them."""
+class Recipe(PluginOptions):
+    """How PPO learns (Schulman et al. 2017); the defaults are those of thesis 6.7.2.1 where it states them."""
 
     network: Literal["mlp", "lstm"] = Field("mlp", description="kind of both actor and critic")
     hidden: tuple[Size, ...] = Field(
@@ -25,14 +25,6 @@ class PpoSettings(PluginOptions):
         description="sizes of the hidden layers; of the embedding and of the state for an lstm",
     )  # fmt: skip
     activation: Literal["tanh", "relu"] = Field("tanh", description="after each hidden layer of an mlp")
-    actions: Literal["raw", "clipped", "hardtanh"] = Field(
-        "clipped",
-        description="how drawn numbers become actions: as they are, clipped to the limits, or [-1, 1] stretched to "
-        "the limits and clipped there, which is what a learned adversary does",
-    )
-    snapshots: Literal["sample", "mean"] = Field(
-        "sample", description="whether policies handed out draw as the learner does, or take the mean or likeliest"
-    )
     initial_log_std: float = Field(0.0, ge=-10, le=5, description="logarithm of the deviation that drawing starts with")
 
     rollout: Size = Field(2048, json_schema_extra=unit("simulator steps"), description="over all episodes, an update")
@@ -57,8 +49,30 @@ class PpoSettings(PluginOptions):
     reward_clip: Above = Field(10.0, json_schema_extra=unit("deviations"))
     carry_on: bool = Field(True, description="episodes go on from update to update, which needs a world with `save`")
 
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _sizes(cls, given: object) -> object:
+        """Specs hold no lists: `64-64` stands for two sizes."""
+        if isinstance(given, str | int):
+            parts = str(given).strip("()").replace(",", "-").split("-")
+            return tuple(int(part) if part.strip().isdigit() else part for part in parts if part.strip())
+        return given
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.network == "lstm" and len(self.hidden) != 2:
             raise ValueError(f"hidden {self.hidden}: an lstm has two sizes, of its embedding and of its state")
         return self
+
+
+class PpoSettings(Recipe):
+    """Settings of PPO: how it learns, and how what it learned acts."""
+
+    actions: Literal["raw", "clipped", "hardtanh"] = Field(
+        "clipped",
+        description="how drawn numbers become actions: as they are, clipped to the limits, or [-1, 1] stretched to "
+        "the limits and clipped there, which is what a learned adversary does",
+    )
+    snapshots: Literal["sample", "mean"] = Field(
+        "sample", description="whether policies handed out draw as the learner does, or take the mean or likeliest"
+    )

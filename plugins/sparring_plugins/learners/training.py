@@ -18,7 +18,7 @@ from sparring_plugins.learners.state import PpoState
 if TYPE_CHECKING:
     from sparring_plugins.learners.ppo import Ppo
 
-__all__ = ["Keeping", "annealed", "trained"]
+__all__ = ["Keeping", "Show", "annealed", "progress_bar", "trained"]
 
 Show = Callable[[PpoState, StepInfo], None]
 
@@ -48,7 +48,11 @@ def trained(
     with ExitStack() as stack:
         for log in logs:
             stack.callback(log.close)
-        shows = [stack.enter_context(_bar(state, steps)), *(log.write for log in logs), *([watch] if watch else [])]
+        shows = [
+            stack.enter_context(progress_bar("ppo", state, steps)),
+            *(log.write for log in logs),
+            *([watch] if watch else []),
+        ]
         try:
             while state.steps < steps:
                 rate = settings.learning_rate
@@ -66,17 +70,17 @@ def trained(
 
 
 @contextmanager
-def _bar(state: PpoState, steps: int) -> Iterator[Show]:
-    """A bar on standard error, if that is a terminal."""
+def progress_bar(name: str, state: PpoState, steps: int) -> Iterator[Show]:
+    """A bar on standard error, if that is a terminal, from where a state stands."""
     from rich.console import Console
     from rich.progress import Progress
 
     bar = Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
-    task = bar.add_task("ppo", total=steps, completed=state.steps)
+    task = bar.add_task(name, total=steps, completed=state.steps)
 
     def show(state: PpoState, info: StepInfo) -> None:
         reached = info.metrics.get("return")
-        what = "ppo" if reached is None else f"ppo: return {reached:.1f}"
+        what = name if reached is None else f"{name}: return {reached:.1f}"
         bar.update(task, completed=min(state.steps, steps), description=what)
 
     with bar:

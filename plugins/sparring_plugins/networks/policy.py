@@ -32,10 +32,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class NetworkPolicy(Policy):
-    """A network that acts in simulated games, or an adversary that proposes changes of what a victim sees.
+    """A network that acts in simulated games, or an adversary that proposes changes of what a victim sees or does.
 
     Its memory is the state of a recurrent network, [batch, width], or None. An adversary gives changes between -1
-    and 1, in units of the budget, and sees what its victim's network sees.
+    and 1, in units of the budget, and sees what its victim's network sees; one number for each that the victim sees,
+    unless its description says how many `proposals` there are.
 
     Raises:
         RequestError: tensors and description do not fit.
@@ -58,7 +59,8 @@ class NetworkPolicy(Policy):
             raise RequestError(
                 f"{self.name}: normalises {list(mean.shape)}, its network takes {list(self.observation)}"
             )
-        if self.reading.gives == "direction" and self.outputs_count != int(np.prod(self.observation)):
+        proposals = int(self.description.get("proposals", np.prod(self.observation)))
+        if self.reading.gives == "direction" and self.outputs_count != proposals:
             raise RequestError(
                 f"{self.name}: an adversary with {self.outputs_count} outputs for {list(self.observation)}"
             )
@@ -127,7 +129,7 @@ class NetworkPolicy(Policy):
         return None if memory is None else np.where(where[:, None], np.float32(0), memory)
 
     def act(self, observation: NDArray[np.generic], memory: Any, rng: Chance) -> tuple[Array, Any]:
-        """Actions [batch, *action], or changes [batch, *observation] for an adversary."""
+        """Actions [batch, *action], or an adversary's changes, [batch, *observation] or [batch, proposals]."""
         outputs, after = self._ready.run(self._seen(observation), memory)
         return self._action(outputs, rng), after
 
@@ -268,7 +270,7 @@ class NetworkPolicy(Policy):
         if self.reading.sampled and self.deviation is not None:
             outputs = outputs + self.deviation * rng.standard_normal(outputs.shape)
         if self.reading.gives == "direction":
-            return outputs.reshape(-1, *self.observation)
+            return outputs if "proposals" in self.description else outputs.reshape(-1, *self.observation)
         if self.reading.clipped:
             low, high = limits_of(self.action_limits, self.name)
             return np.asarray(np.clip(outputs, low, high))

@@ -17,8 +17,8 @@ from sparring_plugins.networks.normaliser import Normaliser
 __all__ = ["Gives", "Reading", "made_for", "read_description"]
 
 Gives = Literal["mean", "action", "logits", "values", "direction"]
-"""What the network's outputs are: the mean of a Gaussian, the action itself, logits, action values, or a change of the
-observation between -1 and 1 in units of the budget."""
+"""What the network's outputs are: the mean of a Gaussian, the action itself, logits, action values, or an adversary's
+changes between -1 and 1 in units of the budget."""
 WORDS: tuple[tuple[str, Gives], ...] = (
     ("diagonal gaussian", "mean"), ("deterministic", "action"), ("categorical", "logits"), ("values", "values"),
 )  # fmt: skip
@@ -89,10 +89,10 @@ def _architecture(
 
 def _actions(told: Mapping[str, Any], who: str) -> tuple[Gives, bool]:
     """What the outputs are, and whether actions are drawn."""
-    if told.get("role") == "adversary":
-        return "direction", False
     distribution = told.get("action_distribution")
     kind = distribution.get("kind") if isinstance(distribution, Mapping) else None
+    if told.get("role") == "adversary" and kind != "categorical":  # one of the victim's choices is proposed as such
+        return "direction", False
     if not isinstance(distribution, Mapping) or not isinstance(kind, str):
         raise RequestError(f"{who}: its description has no 'action_distribution' with a kind")
     found = [gives for start, gives in WORDS if kind.startswith(start)]

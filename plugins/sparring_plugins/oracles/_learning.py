@@ -1,0 +1,182 @@
+"""Trains an attacker of one victim and keeps the best of its iterates; imported only where torch is needed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparring.attack_game import Effort, Side
+from sparring.errors import RequestError
+from sparring.oracle import Finding
+from sparring.policy import Policy
+from sparring.simulated.attack_game import SimulatedAttackGame
+from sparring.simulated.world import World
+from sparring_plugins.learners.logs import CsvLog
+from sparring_plugins.learners.ppo import Ppo
+from sparring_plugins.learners.settings import PpoSettings, Recipe
+from sparring_plugins.learners.state import PpoState
+from sparring_plugins.learners.training import Show, annealed, progress_bar
+from sparring_plugins.networks.policy import NetworkPolicy
+from sparring_plugins.networks.portable import write_pair
+from sparring_plugins.oracles._learning_doubts import doubts_of
+from sparring_plugins.oracles._learning_file import read_progress, write_progress
+from sparring_plugins.oracles._learning_identity import facts_of, identity
+from sparring_plugins.oracles._learning_progress import Progress, Tried
+
+if TYPE_CHECKING:
+    from sparring_plugins.oracles.ppo import PpoOptions
+
+__all__ = ["learned"]
+
+SEEDS = 2**31
+SCORINGS = 20
+"""Of a training, where nothing else is asked for."""
+PAUSE = 60.0
+"""Seconds between two writings of the checkpoint, scorings apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One attacker's training: what does not change while it goes on."""
+
+    duel: SimulatedAttackGame
+    victim: Policy
+    learner: Ppo
+    options: PpoOptions
+    steps: int
+    seed: int
+    seeds: tuple[int, ...]
+    """Of the episodes by which iterates are compared."""
+
+    @property
+    def every(self) -> int:
+        """Simulator steps between two scorings."""
+        return self.options.select_every or max(1, self.steps // SCORINGS)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where the training is kept."""
+        return Path(self.options.checkpoint).expanduser() if self.options.checkpoint else None
+
+    def policy(self, state: PpoState) -> NetworkPolicy:
+        """The attacker of a state; it draws nothing."""
+        return self.learner.policy(state, facts_of(self.duel), adversary=True).greedy()
+
+    def tried(self, state: PpoState) -> Tried:
+        """Score an iterate."""
+        episodes = self.duel.play(self.victim, self.policy(state), self.seeds)
+        returns = tuple(float(each) for each in episodes.returns)
+        return Tried(state.updates, state.steps, returns, int(episodes.lengths.sum()))
+
+
+def learned(
+    duel: SimulatedAttackGame, victim: Policy, options: PpoOptions, effort: Effort | None, rng: np.random.Generator
+) -> Finding:
+    """Train for as long as the options or the effort say; see `PpoOracle`."""
+    for path in (options.checkpoint, options.save, options.log):
+        _check_folder(path)
+    recipe = {name: getattr(options, name) for name in Recipe.model_fields}
+    learner = Ppo(PpoSettings(**recipe, actions="hardtanh", snapshots="mean"))
+    steps = options.steps if effort is None or effort.steps is None else effort.steps
+    seed, *seeds = (int(each) for each in rng.integers(SEEDS, size=1 + options.select_episodes))
+    training = Training(duel, victim, learner, options, steps, seed, tuple(seeds))
+    progress = _begun(training)
+    view = duel.view(Side.ATTACKER, victim, options.episodes)
+    try:
+        progress = _trained(training, progress, view, None if effort is None else effort.seconds)
+    finally:
+        view.close()
+    attacker = training.policy(progress.best)
+    if options.save:
+        _write(training, progress)
+    told = doubts_of(progress.tried, training.steps)
+    return Finding(attacker, steps=progress.spent, warnings=tuple(f"oracle ppo: {each}" for each in told))
+
+
+def _begun(training: Training) -> Progress:
+    """Where the checkpoint stopped, or an untrained attacker, which is the first to be scored."""
+    path = training.checkpoint
+    if path is not None and path.exists():
+        return read_progress(path, training.learner, _identity(training))
+    state = training.learner.start(*training.duel.spaces(Side.ATTACKER), training.seed)
+    return Progress(state, state, (training.tried(state),))
+
+
+def _trained(training: Training, progress: Progress, view: World, seconds: float | None) -> Progress:
+    """Train to the end, scoring and keeping the progress on the way."""
+    began = kept_at = time.perf_counter()
+    kept = progress
+    with ExitStack() as stack:
+        shows = _shows(training, progress, stack)
+        try:
+            while progress.state.steps < training.steps:
+                before = progress.state
+                progress = _updated(training, progress, view, shows)
+                ended = seconds is not None and time.perf_counter() - began >= seconds
+                done = ended or progress.state.steps >= training.steps
+                scored = done or progress.state.steps // training.every > before.steps // training.every
+                progress = progress.with_tried(training.tried(progress.state)) if scored else progress
+                if scored or time.perf_counter() - kept_at > PAUSE:
+                    kept, kept_at = _kept(training, progress), time.perf_counter()
+                if ended:
+                    break
+        finally:  # an interrupt or a world that fails leaves the last whole state behind
+            if kept is not progress:
+                _kept(training, progress)
+    return progress
+
+
+def _updated(training: Training, progress: Progress, view: World, shows: list[Show]) -> Progress:
+    settings = training.learner.settings
+    rate = settings.learning_rate
+    rate = annealed(rate, progress.state.steps, training.steps) if settings.anneal else rate
+    state, info = training.learner.update(progress.state, view, rate=rate)
+    for show in shows:
+        show(state, info)
+    return replace(progress, state=state)
+
+
+def _shows(training: Training, progress: Progress, stack: ExitStack) -> list[Callable[..., None]]:
+    """What is told of every update: a bar on a terminal, and the log."""
+    shows: list[Callable[..., None]] = [stack.enter_context(progress_bar("oracle ppo", progress.state, training.steps))]
+    if training.options.log:
+        log = CsvLog(Path(training.options.log).expanduser(), progress.state)
+        stack.callback(log.close)
+        shows.append(log.write)
+    return shows
+
+
+def _kept(training: Training, progress: Progress) -> Progress:
+    if training.checkpoint is not None:
+        write_progress(training.checkpoint, training.learner, _identity(training), progress)
+    return progress
+
+
+def _identity(training: Training) -> dict[str, object]:
+    annealed_to = training.steps if training.learner.settings.anneal else None
+    return identity(training.duel, training.victim, training.seed, training.seeds, annealed_to)
+
+
+def _write(training: Training, progress: Progress) -> None:
+    """The best attacker as a portable pair, with how it came to be."""
+    told = {
+        "settings": training.learner.settings.model_dump(mode="json"),
+        "seed": training.seed, "steps": progress.state.steps, "kept_at": progress.best.steps,
+        "episodes": training.options.episodes,
+        "curve": [[each.steps, each.mean] for each in progress.tried],
+    }  # fmt: skip
+    path = Path(training.options.save).expanduser()
+    facts = {**facts_of(training.duel), "name": path.name, "training": told}
+    write_pair(training.learner.policy(progress.best, facts, adversary=True).greedy(), path)
+
+
+def _check_folder(path: str) -> None:
+    """Refuse a file that could not be written, before the training rather than after it."""
+    if path and not Path(path).expanduser().parent.is_dir():
+        raise RequestError(f"oracle ppo: {path}: there is no folder {Path(path).expanduser().parent}")
