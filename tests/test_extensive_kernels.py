@@ -228,8 +228,19 @@ def test_tiles_hold_the_matrix(seed: int, dense: bool) -> None:
     expected = np.zeros((rows, columns))
     expected[row, column] = value
     assert np.array_equal(rebuilt[:rows], expected)
-    assert len(tiles.value) == at + LANES
+    assert len(tiles.value) == at + LANES - int(tiles.height[-1:].sum())  # where the last vector ends
     assert sorted([*tiles.blank.tolist(), *np.unique(row).tolist()]) == list(range(rows))
+
+
+@pytest.mark.parametrize(("share", "most"), [(1.0, 3.0), (0.3, 3.1)])
+@pytest.mark.parametrize("seat", SEATS)
+def test_game_layout_and_engine_take_three_times_the_game(seat: int, share: float, most: float) -> None:
+    layout = layout_of("kuhn by hand", seat)  # the smallest game: what is of fixed size shows most
+    engine, game = Engine(layout, share, uniform(layout.attacker.tree)), layout.game
+    arrays = [game.row, game.column, game.payoff]
+    arrays += [array for tree in game.trees for array in (tree.offset, tree.parent, tree.action)]
+    own = sum(array.nbytes for array in arrays)
+    assert own + layout.nbytes + engine.nbytes <= most * own
 
 
 def test_inputs_may_be_read_only_but_not_of_another_type_or_size() -> None:
@@ -263,7 +274,7 @@ def test_copies_and_pickles_work_on_their_own_arrays() -> None:
 def _shared(engine: Engine) -> set[int]:
     """Addresses of the layout, which a shallow copy shares."""
     sides = (engine.layout.victim, engine.layout.attacker)
-    arrays = [getattr(side, name) for side in sides for name in ("order", "above", "parent", "runs")]
+    arrays = [getattr(side, name) for side in sides for name in ("order", "above", "runs")]
     tiles = [getattr(side.tiles, name) for side in sides for name in ("row", "height", "start", "column", "value")]
     blanks = [side.tiles.blank for side in sides]
     return {array.ctypes.data for array in [*arrays, *tiles, *blanks]}

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from sparring.extensive import jit, slots
 from sparring.extensive.jit import BUFFER, TABLE, compiled, inner
-from sparring.extensive.kernels import BYTES, FOUR, ONE, least, product, reals, wholes
+from sparring.extensive.kernels import BYTES, ONE, THREE, least, product, reals, wholes
 
 __all__ = ["GAP", "ITERATION", "LOWER", "UPPER", "WEIGHT", "run"]
 
@@ -113,33 +113,32 @@ def match_run(q: Reals, regret: Reals, behaviour: Reals, mean: Reals, total: Rea
 @inner
 def match(table: Table, side: np.uint64, sign: float, predictive: bool) -> None:
     """Run values back along the current behaviour, add regrets and match them, run after run."""
-    infosets, size = table[side + slots.INFOSETS], table[side + slots.SEQUENCES]
-    count, free = table[side + slots.RUN_COUNT], table[side + slots.FREE] == ONE
-    q, parent = reals(table, side + slots.Q, size), wholes(table, side + slots.PARENT, infosets)
-    runs = wholes(table, side + slots.RUNS, FOUR * count)
+    size, count = table[side + slots.SEQUENCES], table[side + slots.RUN_COUNT]
+    free = table[side + slots.FREE] == ONE
+    q, above = reals(table, side + slots.Q, size), wholes(table, side + slots.ABOVE, size)
+    runs = wholes(table, side + slots.RUNS, THREE * count)
     floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
     mean, total = reals(table, side + slots.SCRATCH, size), reals(table, side + slots.PLAN, size)
     regret, behaviour = row(table, side, REGRETS), row(table, side, BEHAVIOURS)
     for back in range(count):
-        at = FOUR * (count - ONE - back)
-        base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])
-        number, actions = np.uint64(runs[at + ONE + ONE]), np.uint64(runs[at + ONE + ONE + ONE])
+        at = THREE * (count - ONE - back)
+        base, number, actions = np.uint64(runs[at]), np.uint64(runs[at + ONE]), np.uint64(runs[at + ONE + ONE])
         if actions == ONE + ONE and number < SHORT:
             match_pairs(q, regret, behaviour, mean, base, number, sign, predictive)
         else:
             match_run(q, regret, behaviour, mean, total, base, number, actions, sign, predictive)
-        if parent[first] == 0:
+        if above[base] == 0:
             continue  # nobody asks for the value of the empty sequence
         if free:
             for c in range(number):
-                q[parent[first + c]] += mean[c]
+                q[above[base + c]] += mean[c]
         else:
             for c in range(number):
                 fixed = 0.0
                 for j in range(actions):
                     s = base + j * number + c
                     fixed += floor[s] * q[s]
-                q[parent[first + c]] += fixed + share[base + c] * mean[c]
+                q[above[base + c]] += fixed + share[base + c] * mean[c]
 
 
 @inner
@@ -160,19 +159,17 @@ def average(table: Table, side: np.uint64, weight: float) -> None:
 @inner
 def greatest(table: Table) -> float:
     """Run the victim's best response from q and return its value."""
-    infosets, size = table[slots.VICTIM + slots.INFOSETS], table[slots.VICTIM + slots.SEQUENCES]
-    count = table[slots.VICTIM + slots.RUN_COUNT]
-    q, parent = reals(table, slots.VICTIM + slots.Q, size), wholes(table, slots.VICTIM + slots.PARENT, infosets)
-    runs = wholes(table, slots.VICTIM + slots.RUNS, FOUR * count)
+    size, count = table[slots.VICTIM + slots.SEQUENCES], table[slots.VICTIM + slots.RUN_COUNT]
+    q, above = reals(table, slots.VICTIM + slots.Q, size), wholes(table, slots.VICTIM + slots.ABOVE, size)
+    runs = wholes(table, slots.VICTIM + slots.RUNS, THREE * count)
     for back in range(count):
-        at = FOUR * (count - ONE - back)
-        base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])
-        number, actions = np.uint64(runs[at + ONE + ONE]), np.uint64(runs[at + ONE + ONE + ONE])
+        at = THREE * (count - ONE - back)
+        base, number, actions = np.uint64(runs[at]), np.uint64(runs[at + ONE]), np.uint64(runs[at + ONE + ONE])
         for c in range(number):
             high = q[base + c]
             for j in range(ONE, actions):
                 high = max(high, q[base + j * number + c])
-            q[parent[first + c]] += high
+            q[above[base + c]] += high
     return float(q[0])
 
 
@@ -182,8 +179,8 @@ def check(table: Table, counters: Reals) -> None:
     average(table, slots.VICTIM, counters[WEIGHT])
     average(table, slots.ATTACKER, counters[WEIGHT])
     product(table, slots.ATTACKER, slots.VICTIM)
-    product(table, slots.VICTIM, slots.ATTACKER)
     counters[UPPER] = -least(table)
+    product(table, slots.VICTIM, slots.ATTACKER)
     counters[LOWER] = -greatest(table)
     counters[GAP] = counters[UPPER] - counters[LOWER]
 

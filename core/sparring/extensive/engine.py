@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from sparring.extensive import kernels, simplex_kernels, slots
 from sparring.extensive.game import PlayerTree
-from sparring.extensive.layout import DuelLayout, SideLayout, action_counts
-from sparring.extensive.tiles import LANES
+from sparring.extensive.layout import DuelLayout, action_counts
 
 __all__ = ["Engine", "Gradients", "behaviour_of", "plan_of", "project", "uniform"]
 
@@ -66,22 +65,24 @@ def uniform(tree: PlayerTree) -> Reals:
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
-    """The arrays of one side that the table points to, beyond those of the layout.
+class _Space:
+    """The arrays that the table points to beyond those of the layout, inner order."""
 
-    Sides without a fixed part may share one `floor` of zeros and one `share` of ones, longer than needed.
-    """
-
-    floor: Reals
-    share: Reals
-    plan: Reals
+    plans: tuple[Reals, Reals]
+    """Of either side, [sequences]."""
     q: Reals
+    """Of both sides in turns, as long as the longer one and as the product reaches."""
     scratch: Reals
+    """Of both sides in turns, [information sets of the longest run]."""
 
     @classmethod
-    def of(cls, layout: SideLayout, floor: Reals, share: Reals) -> _Side:
-        size = layout.tree.sequences
-        return cls(floor, share, plan=np.zeros(size), q=np.zeros(size + LANES), scratch=np.zeros(size))
+    def of(cls, layout: DuelLayout) -> _Space:
+        sides = (layout.victim, layout.attacker)
+        longest = max(len(side.order) for side in sides)
+        wide = max(int(side.runs[:, 1].max(initial=0)) for side in sides)
+        reach = max(side.tiles.reach for side in sides)
+        plans = (np.zeros(len(layout.victim.order)), np.zeros(len(layout.attacker.order)))
+        return cls(plans, np.zeros(max(longest, reach)), np.zeros(wide))
 
 
 class Engine:
@@ -99,49 +100,46 @@ class Engine:
         Raises:
             ValueError: a share below 1 without a benign behaviour.
         """
-        tree = layout.attacker.tree
-        actions = action_counts(tree)
-        at_infoset = np.broadcast_to(np.asarray(share, dtype=np.float64), actions.shape)
         self.layout = layout
-        self.share: Reals = np.ascontiguousarray(at_infoset)
+        infosets = len(layout.attacker.tree.infosets)
+        self.share: Reals = np.broadcast_to(np.asarray(share, dtype=np.float64), (infosets,))
         self.free = bool(np.all(self.share == 1.0))
         if benign is None and not self.free:
             raise ValueError("a share below 1 needs a benign behaviour")
         self.benign = benign
-        longest = max(tree.sequences, layout.victim.tree.sequences)
-        # floor and share of a side of which nothing is fixed, in any order and for both sides
-        nothing, everything = np.zeros(longest), np.ones(longest)
-        nothing.flags.writeable = everything.flags.writeable = False
-        self.sequence_share: Reals = everything[: tree.sequences]
-        attacker = _Side.of(layout.attacker, nothing, everything)
+        self.limit: tuple[Reals, Reals] | None = None
+        """Fixed part of the deployed behaviour and weight of the free one, [attacker sequences], inner order."""
         if benign is not None and not self.free:
-            self.sequence_share = np.concatenate([[1.0], np.repeat(self.share, actions)])
-            order, fixed = layout.attacker.order, (1.0 - self.sequence_share) * benign
-            attacker = _Side.of(layout.attacker, fixed[order], self.sequence_share[order])
-        self._sides = (_Side.of(layout.victim, nothing, everything), attacker)
+            order, weight = layout.attacker.order, self.sequence_share
+            self.limit = (((1.0 - weight) * benign)[order], weight[order])
+        self._space = _Space.of(layout)
         self.table = self._tabulate()
+
+    @property
+    def sequence_share(self) -> Reals:
+        """Weight of the free part at each attacker sequence, [attacker sequences]; 1 for the empty one."""
+        return np.concatenate([[1.0], np.repeat(self.share, action_counts(self.layout.attacker.tree))])
 
     def _tabulate(self) -> NDArray[np.uint64]:
         table = np.zeros(slots.SIZE, dtype=np.uint64)
-        layouts = (self.layout.victim, self.layout.attacker)
-        for side, layout, base in zip(self._sides, layouts, (slots.VICTIM, slots.ATTACKER), strict=True):
+        sides = ((slots.VICTIM, self.layout.victim, None), (slots.ATTACKER, self.layout.attacker, self.limit))
+        for (base, layout, limit), plan in zip(sides, self._space.plans, strict=True):
             tiles = layout.tiles
             sizes = {
                 slots.SEQUENCES: len(layout.order),
-                slots.INFOSETS: len(layout.parent),
                 slots.RUN_COUNT: len(layout.runs),
                 slots.TILES: len(tiles.row),
                 slots.BLANKS: len(tiles.blank),
-                slots.FREE: int(base == slots.VICTIM or self.free),
+                slots.FREE: int(limit is None),
             }
             arrays: dict[np.uint64, NDArray[np.generic]] = {
                 slots.ABOVE: layout.above, slots.ORDER: layout.order, slots.RUNS: layout.runs,
-                slots.PARENT: layout.parent, slots.ROW: tiles.row, slots.HEIGHT: tiles.height,
-                slots.START: tiles.start, slots.COLUMN: tiles.column, slots.VALUE: tiles.value,
-                slots.BLANK: tiles.blank, slots.FLOOR: side.floor,
-                slots.SHARE: side.share, slots.PLAN: side.plan, slots.Q: side.q,
-                slots.SCRATCH: side.scratch,
+                slots.ROW: tiles.row, slots.HEIGHT: tiles.height, slots.START: tiles.start,
+                slots.COLUMN: tiles.column, slots.VALUE: tiles.value, slots.BLANK: tiles.blank,
+                slots.PLAN: plan, slots.Q: self._space.q, slots.SCRATCH: self._space.scratch,
             }  # fmt: skip
+            if limit is not None:
+                arrays |= {slots.FLOOR: limit[0], slots.SHARE: limit[1]}
             for slot, size in sizes.items():
                 table[base + slot] = size
             for slot, array in arrays.items():
@@ -154,12 +152,9 @@ class Engine:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays that the engine adds to the layout."""
-        arrays = [self.table, self.share, self.sequence_share]
-        arrays += [array for side in self._sides for array in vars(side).values()]
-        # sides may share arrays: each address counts once, with the longest array that begins there
-        spans = {array.ctypes.data: int(array.nbytes) for array in sorted(arrays, key=lambda array: array.nbytes)}
-        return sum(spans.values())
+        """Bytes of the arrays that the engine adds to the layout; `share` and `benign` are the caller's."""
+        arrays = [self.table, *self._space.plans, self._space.q, self._space.scratch, *(self.limit or ())]
+        return sum(array.nbytes for array in arrays)
 
     def exploitability(self, victim: Reals) -> float:
         """Return minus the least value that any attacker within the limit leaves the victim."""
@@ -182,7 +177,8 @@ class Engine:
         """Return the deployed behaviour of an attacker's free part, [attacker sequences]."""
         if self.benign is None:
             return free.copy()
-        return np.asarray((1.0 - self.sequence_share) * self.benign + self.sequence_share * free)
+        weight = self.sequence_share
+        return np.asarray((1.0 - weight) * self.benign + weight * free)
 
     def value(self, victim: Reals, deployed: Reals) -> float:
         """Return the victim's value against a deployed attacker behaviour, by the bilinear form."""

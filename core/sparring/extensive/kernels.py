@@ -3,8 +3,8 @@
 Every kernel takes the table of `slots.py` and public arrays in the game's order of sequences. All values
 are the victim's expected return. The passes are those of the sequence form (von Stengel 1996): plans run
 from parents to children, `q = A x` is one sparse product, and values run back from children to parents.
-Nothing allocates: working space stands behind the table. A kernel keeps Python's lock, so that calls from
-several threads take turns on it.
+Nothing allocates: working space stands behind the table, `q` and scratch for both sides in turns. A kernel
+keeps Python's lock, so that calls from several threads take turns on it.
 """
 # mypy: disable-error-code="untyped-decorator"
 
@@ -23,7 +23,7 @@ __all__ = ["action_values", "attacker_response", "exploitability", "value", "vic
 
 Reals = NDArray[np.float64]
 Table = NDArray[np.uint64]
-ZERO, ONE, FOUR, BYTES = np.uint64(0), np.uint64(1), np.uint64(4), np.uint64(8)
+ZERO, ONE, THREE, BYTES = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(8)
 real_pointer, whole_pointer = jit.real_pointer, jit.whole_pointer
 
 
@@ -59,15 +59,17 @@ def spread(table: Table, side: np.uint64, behaviour: Reals) -> None:
 
 @inner
 def deploy(table: Table, side: np.uint64, free: Reals) -> None:
-    """Fill a side's plan, and its scratch with the deployed behaviour, floor + share * free part."""
+    """Fill a side's plan from a public free part, deployed as floor + share * free part."""
+    if table[side + slots.FREE] == ONE:
+        spread(table, side, free)
+        return
     size = table[side + slots.SEQUENCES]
-    plan, deployed = reals(table, side + slots.PLAN, size), reals(table, side + slots.SCRATCH, size)
+    plan = reals(table, side + slots.PLAN, size)
     above, order = wholes(table, side + slots.ABOVE, size), wholes(table, side + slots.ORDER, size)
     floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
     plan[0] = 1.0
     for s in range(ONE, size):
-        deployed[s] = floor[s] + share[s] * free[order[s]]
-        plan[s] = plan[above[s]] * deployed[s]
+        plan[s] = plan[above[s]] * (floor[s] + share[s] * free[order[s]])
 
 
 @inner
@@ -95,19 +97,18 @@ def product(table: Table, side: np.uint64, other: np.uint64) -> None:
 @inner
 def least(table: Table) -> float:
     """Run the attacker's best response from q and return the victim's value."""
-    infosets, size = table[slots.ATTACKER + slots.INFOSETS], table[slots.ATTACKER + slots.SEQUENCES]
-    count, free = table[slots.ATTACKER + slots.RUN_COUNT], table[slots.ATTACKER + slots.FREE] == ONE
-    q, parent = reals(table, slots.ATTACKER + slots.Q, size), wholes(table, slots.ATTACKER + slots.PARENT, infosets)
+    size, count = table[slots.ATTACKER + slots.SEQUENCES], table[slots.ATTACKER + slots.RUN_COUNT]
+    free = table[slots.ATTACKER + slots.FREE] == ONE
+    q, above = reals(table, slots.ATTACKER + slots.Q, size), wholes(table, slots.ATTACKER + slots.ABOVE, size)
     runs, low = (
-        wholes(table, slots.ATTACKER + slots.RUNS, FOUR * count),
+        wholes(table, slots.ATTACKER + slots.RUNS, THREE * count),
         reals(table, slots.ATTACKER + slots.SCRATCH, size),
     )
     floor, share = reals(table, slots.ATTACKER + slots.FLOOR, size), reals(table, slots.ATTACKER + slots.SHARE, size)
     result = q[0]
     for back in range(count):
-        at = FOUR * (count - ONE - back)
-        base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])
-        number, actions = np.uint64(runs[at + ONE + ONE]), np.uint64(runs[at + ONE + ONE + ONE])
+        at = THREE * (count - ONE - back)
+        base, number, actions = np.uint64(runs[at]), np.uint64(runs[at + ONE]), np.uint64(runs[at + ONE + ONE])
         for c in range(number):
             low[c] = q[base + c]
         for j in range(ONE, actions):
@@ -119,60 +120,62 @@ def least(table: Table) -> float:
             for j in range(actions):
                 for c in range(number):
                     low[c] += floor[base + j * number + c] * q[base + j * number + c]
-        if parent[first] == 0:
+        if above[base] == 0:
             for c in range(number):
                 result += low[c]
         else:
             for c in range(number):
-                q[parent[first + c]] += low[c]
+                q[above[base + c]] += low[c]
     return float(result)
 
 
 @inner
-def respond(table: Table, side: np.uint64, sign: float, free: Reals) -> float:
+def respond(table: Table, side: np.uint64, sign: float, response: Reals) -> float:
     """Run a side's best response from q, write its free part, and return the victim's value.
 
     The side minimises `sign` times the victim's value; of equal actions it takes the first.
     """
-    infosets, size = table[side + slots.INFOSETS], table[side + slots.SEQUENCES]
-    count = table[side + slots.RUN_COUNT]
-    q, parent = reals(table, side + slots.Q, size), wholes(table, side + slots.PARENT, infosets)
-    runs, order = wholes(table, side + slots.RUNS, FOUR * count), wholes(table, side + slots.ORDER, size)
+    size, count = table[side + slots.SEQUENCES], table[side + slots.RUN_COUNT]
+    free = table[side + slots.FREE] == ONE
+    q, above = reals(table, side + slots.Q, size), wholes(table, side + slots.ABOVE, size)
+    runs, order = wholes(table, side + slots.RUNS, THREE * count), wholes(table, side + slots.ORDER, size)
     floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
-    free[0] = 1.0
+    response[0] = 1.0
     for back in range(count):
-        at = FOUR * (count - ONE - back)
-        base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])
-        number, actions = np.uint64(runs[at + ONE + ONE]), np.uint64(runs[at + ONE + ONE + ONE])
+        at = THREE * (count - ONE - back)
+        base, number, actions = np.uint64(runs[at]), np.uint64(runs[at + ONE]), np.uint64(runs[at + ONE + ONE])
         for c in range(number):
             low, chosen, fixed = sign * q[base + c], base + c, 0.0
             for j in range(actions):
                 s = base + j * number + c
-                free[order[s]] = 0.0
-                fixed += floor[s] * q[s]
+                response[order[s]] = 0.0
+                if not free:
+                    fixed += floor[s] * q[s]
                 if sign * q[s] < low:
                     low, chosen = sign * q[s], s
-            free[order[chosen]] = 1.0
-            q[parent[first + c]] += fixed + share[chosen] * (sign * low)
+            response[order[chosen]] = 1.0
+            q[above[base + c]] += sign * low if free else fixed + share[chosen] * (sign * low)
     return float(q[0])
 
 
 @inner
-def follow(table: Table, side: np.uint64) -> float:
-    """Run values back along the deployed behaviour that `deploy` left; q becomes its action values."""
-    infosets, size = table[side + slots.INFOSETS], table[side + slots.SEQUENCES]
-    count = table[side + slots.RUN_COUNT]
-    q, parent = reals(table, side + slots.Q, size), wholes(table, side + slots.PARENT, infosets)
-    runs, behaviour = wholes(table, side + slots.RUNS, FOUR * count), reals(table, side + slots.SCRATCH, size)
+def follow(table: Table, side: np.uint64, behaviour: Reals) -> float:
+    """Run values back along a public free part as deployed; q becomes its action values."""
+    size, count = table[side + slots.SEQUENCES], table[side + slots.RUN_COUNT]
+    free = table[side + slots.FREE] == ONE
+    q, above = reals(table, side + slots.Q, size), wholes(table, side + slots.ABOVE, size)
+    runs, order = wholes(table, side + slots.RUNS, THREE * count), wholes(table, side + slots.ORDER, size)
+    floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
     for back in range(count):
-        at = FOUR * (count - ONE - back)
-        base, first = np.uint64(runs[at]), np.uint64(runs[at + ONE])
-        number, actions = np.uint64(runs[at + ONE + ONE]), np.uint64(runs[at + ONE + ONE + ONE])
+        at = THREE * (count - ONE - back)
+        base, number, actions = np.uint64(runs[at]), np.uint64(runs[at + ONE]), np.uint64(runs[at + ONE + ONE])
         for c in range(number):
             total = 0.0
             for j in range(actions):
-                total += behaviour[base + j * number + c] * q[base + j * number + c]
-            q[parent[first + c]] += total
+                s = base + j * number + c
+                chance = behaviour[order[s]]
+                total += (chance if free else floor[s] + share[s] * chance) * q[s]
+            q[above[base + c]] += total
     return float(q[0])
 
 
@@ -225,12 +228,12 @@ def publish(table: Table, side: np.uint64, values: Reals, gradient: Reals) -> No
     size = table[side + slots.SEQUENCES]
     q, plan = reals(table, side + slots.Q, size), reals(table, side + slots.PLAN, size)
     above, order = wholes(table, side + slots.ABOVE, size), wholes(table, side + slots.ORDER, size)
-    share = reals(table, side + slots.SHARE, size)
+    share, free = reals(table, side + slots.SHARE, size), table[side + slots.FREE] == ONE
     values[0] = q[0]
     gradient[0] = 0.0
     for s in range(ONE, size):
         values[order[s]] = q[s]
-        gradient[order[s]] = share[s] * plan[above[s]] * q[s]
+        gradient[order[s]] = (1.0 if free else share[s]) * plan[above[s]] * q[s]
 
 
 @compiled(float64, TABLE, BEHAVIOUR, BEHAVIOUR, BUFFER, BUFFER, BUFFER, BUFFER)
@@ -254,9 +257,9 @@ def action_values(
     deploy(table, slots.VICTIM, victim)
     deploy(table, slots.ATTACKER, free)
     product(table, slots.VICTIM, slots.ATTACKER)
-    product(table, slots.ATTACKER, slots.VICTIM)
-    result = follow(table, slots.VICTIM)
-    follow(table, slots.ATTACKER)
+    result = follow(table, slots.VICTIM, victim)
     publish(table, slots.VICTIM, victim_values, victim_gradient)
+    product(table, slots.ATTACKER, slots.VICTIM)
+    follow(table, slots.ATTACKER, free)
     publish(table, slots.ATTACKER, attacker_values, attacker_gradient)
     return result

@@ -36,14 +36,10 @@ class SideLayout:
     tree: PlayerTree
     order: Indices
     """The game's sequence at each inner place, [sequences]."""
-    infoset_order: Indices
-    """The game's information set at each inner place, [infosets]."""
     above: Indices
     """Inner place of the player's own sequence before each sequence, [sequences]; 0 for the empty one."""
-    parent: Indices
-    """Inner place of the player's own sequence before each information set, [infosets]."""
     runs: Indices
-    """First sequence, first information set, count and actions of each run, [runs, 4], parents first.
+    """First sequence, count of information sets and actions of each run, [runs, 3], parents first.
 
     Action `j` of the run's information set `c` is the sequence `first + j * count + c`.
     """
@@ -83,7 +79,7 @@ class DuelLayout:
         """Bytes of all arrays that the layout adds to the game."""
         total = 0
         for side in (self.victim, self.attacker):
-            arrays = [side.order, side.infoset_order, side.above, side.parent, side.runs]
+            arrays = [side.order, side.above, side.runs]
             total += sum(array.nbytes for array in arrays) + side.tiles.nbytes
         return total
 
@@ -125,7 +121,6 @@ class _Order:
     order: Integers
     place: Integers
     """Inner place of each of the game's sequences, [sequences]: the inverse of `order`."""
-    infoset_order: Integers
     runs: Integers
 
     @classmethod
@@ -146,19 +141,11 @@ class _Order:
             order[start : start + number * width] = (heads + np.arange(width)[:, None]).ravel()
         place = np.empty_like(order)
         place[order] = np.arange(len(order))
-        return cls(order, place, infoset_order, np.stack([base, first, count, wide], axis=1))
+        return cls(order, place, np.stack([base, count, wide], axis=1))
 
     def side(self, tree: PlayerTree, tiles: Tiles) -> SideLayout:
-        parent = self.place[tree.parent[self.infoset_order]]
-        above = np.zeros(len(self.order), dtype=np.int64)
-        for start, first, count, width in self.runs:
-            above[start : start + count * width] = np.tile(parent[first : first + count], width)
-        return SideLayout(
-            tree=tree,
-            order=self.order.astype(np.uint32),
-            infoset_order=self.infoset_order.astype(np.uint32),
-            above=above.astype(np.uint32),
-            parent=parent.astype(np.uint32),
-            runs=np.ascontiguousarray(self.runs, dtype=np.uint32),
-            tiles=tiles,
-        )
+        owner = np.repeat(np.arange(len(tree.infosets)), action_counts(tree))
+        above = np.zeros(len(self.order), dtype=np.uint32)
+        above[1:] = self.place[tree.parent[owner[self.order[1:] - 1]]]
+        runs = np.ascontiguousarray(self.runs, dtype=np.uint32)
+        return SideLayout(tree, self.order.astype(np.uint32), above, runs, tiles)

@@ -17,9 +17,7 @@ __all__ = [
     "FLOOR",
     "FREE",
     "HEIGHT",
-    "INFOSETS",
     "ORDER",
-    "PARENT",
     "PLAN",
     "ROW",
     "RUNS",
@@ -38,29 +36,27 @@ __all__ = [
 
 (
     SEQUENCES,  # sizes
-    INFOSETS,
     RUN_COUNT,
     TILES,
     BLANKS,
     ABOVE,  # addresses of the arrays of a SideLayout
     ORDER,
     RUNS,
-    PARENT,
     ROW,
     HEIGHT,
     START,
     COLUMN,
     VALUE,
     BLANK,
-    FLOOR,  # fixed part of the deployed behaviour and weight of the free part, [sequences], inner order
-    SHARE,
+    FLOOR,  # fixed part of the deployed behaviour and weight of the free part, [sequences], inner order;
+    SHARE,  # not there, and never read, where FREE is 1
     PLAN,  # working space, inner order
-    Q,  # `LANES` longer: the product's last vector writes beyond the end
-    SCRATCH,  # what one pass leaves for the next, or for itself
+    Q,  # of both sides in turns, `LANES` longer: the product's last vector writes beyond the end
+    SCRATCH,  # of both sides in turns, as long as the longest run
     STATE,  # of regret matching: regrets, free behaviour, weighted sum of plans, each [sequences]
     FREE,  # 1 where nothing of the behaviour is fixed
     SIDE,
-) = (np.uint64(slot) for slot in range(23))
+) = (np.uint64(slot) for slot in range(21))
 
 VICTIM = np.uint64(0)
 ATTACKER = SIDE

@@ -41,9 +41,14 @@ class Tiles:
     column: NDArray[np.uint32]
     """Columns, tile after tile, [start[-1]]."""
     value: NDArray[np.float64]
-    """Values, column after column, height numbers each, and `LANES` zeros behind the last."""
+    """Values, column after column, height numbers each; behind the last, zeros up to where a vector reads."""
     blank: NDArray[np.uint32]
     """Rows without an entry, [blank rows]."""
+
+    @property
+    def reach(self) -> int:
+        """The rows that the product writes to: up to the end of the last tile's vector."""
+        return int(self.row[-1]) + LANES if len(self.row) else 0
 
     @property
     def nbytes(self) -> int:
@@ -75,7 +80,7 @@ def build_tiles(row: Integers, column: Integers, value: NDArray[np.float64], gro
     slots, slot = np.unique(tile[row] * columns + column, return_inverse=True)
     owner = slots // columns
     begin = np.cumsum(height[owner]) - height[owner]
-    values = np.zeros(int(height[owner].sum()) + LANES)
+    values = np.zeros(int(height[owner].sum()) + LANES - int(height[-1:].sum()))
     values[begin[slot] + row - first[tile[row]]] = value
     start = np.searchsorted(owner, np.arange(len(first) + 1))
     blank = np.setdiff1d(np.arange(len(group)), used)
