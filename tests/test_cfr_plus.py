@@ -37,6 +37,34 @@ def test_a_target_gap_ends_it_early_and_is_kept():
     assert answer.trace[-1].averaged - answer.optimum.exploitability <= 0.01
 
 
+@pytest.mark.parametrize("predictive", ["false", "true"])
+def test_every_kernel_gives_the_same_answer(predictive):
+    duel = duel_on("kuhn_poker", 0.4, seat=1)
+    asked = [f"cfr+(kernel={kernel},predictive={predictive})" for kernel in ("table", "unrolled", "auto")]
+    table, *others = [sparring.solve(duel, spec, iterations=500, trace_every=100) for spec in asked]
+    for other in others:
+        assert np.array_equal(other.policy.probabilities, table.policy.probabilities)
+        assert [(row.last, row.averaged) for row in other.trace] == [(row.last, row.averaged) for row in table.trace]
+
+
+def test_a_large_game_is_not_unrolled():
+    with pytest.raises(
+        RefusedError, match=r"kernel=unrolled takes games of at most 500 .*has 7,106; choose kernel=table"
+    ):
+        sparring.solve(duel_on("leduc_poker", 1.0), "cfr+(kernel=unrolled)", iterations=10)
+
+
+def test_auto_unrolls_where_it_pays(monkeypatch):
+    from sparring.extensive import cfr, unrolled
+
+    made = []
+    monkeypatch.setattr(cfr, "unrolled", lambda *args: made.append(args) or unrolled.unrolled(*args))
+    monkeypatch.setattr(unrolled, "PAYS_FROM", 1000)
+    for name, iterations, count in (("kuhn_poker", 999, 0), ("kuhn_poker", 1000, 1), ("leduc_poker", 1000, 1)):
+        sparring.solve(duel_on(name, 1.0), "cfr+", iterations=iterations)
+        assert len(made) == count
+
+
 def test_the_last_policy_can_be_had_instead():
     duel = duel_on("kuhn_poker", 1.0)
     answer = sparring.solve(duel, "cfr+(policy=last)", iterations=50)

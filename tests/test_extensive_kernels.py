@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -444,6 +444,70 @@ def test_there_is_no_average_before_the_first_iteration() -> None:
     with pytest.raises(ValueError, match="no iteration"):
         matching.averaged_plans()
     assert matching.gap == float("inf")
+
+
+# ---- the unrolled kernel
+
+
+def small_tree(rng: np.random.Generator, infosets: int) -> PlayerTree:
+    """A random tree: one to four actions at each information set, anywhere below the ones before."""
+    sizes = rng.integers(1, 5, infosets) if infosets < 17 else np.full(infosets, 2)
+    offset = np.concatenate([[1], 1 + np.cumsum(sizes)])
+    parent = [rng.integers(0, first) if infosets < 17 else 0 for first in offset[:-1]]
+    action = np.arange(offset[-1]) - 1
+    return PlayerTree(
+        tuple(map(str, range(infosets))), offset.astype(np.uint32), np.array(parent, dtype=np.uint32), action
+    )
+
+
+def small_duel(seed: int) -> Engine:
+    """A random duel under a random limit; payoffs meet anywhere, some sequences meet none."""
+    rng = np.random.default_rng(seed)
+    first, second = (small_tree(rng, infosets) for infosets in rng.choice([0, 1, 2, 3, 6, 17], 2))
+    met = rng.random((first.sequences, second.sequences)) < rng.choice([0.1, 0.5])
+    row, column = (found.astype(np.uint32) for found in np.nonzero(met))
+    payoff = rng.normal(size=len(row))
+    game = ExtensiveGame(
+        "random", (first, second), row, column, np.stack([payoff, -payoff]), ((-9, 9), (-9, 9)), True, 1
+    )
+    layout = DuelLayout.build(game, int(rng.integers(2)))
+    share = rng.choice([0.0, 0.3, 1.0], len(layout.attacker.tree.infosets)) if seed % 3 else 1.0
+    return Engine(layout, share, drawn(layout.attacker.tree, seed))
+
+
+def assert_same_numbers(engine: Engine, predictive: bool) -> None:
+    table, unrolled = RegretMatching(engine, predictive), RegretMatching(engine, predictive, unroll=True)
+    for iterations, every in ((1, 0), (2, 0), (5, 2), (300, 100)):
+        gaps = [matching.run(iterations, every=every) for matching in (table, unrolled)]
+        assert gaps[0] == gaps[1]
+        for name in ("victim", "attacker", "counters"):
+            assert np.array_equal(getattr(table, name), getattr(unrolled, name)), (iterations, name)
+
+
+@pytest.mark.parametrize("seat", SEATS)
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.3, 0.0])
+@pytest.mark.parametrize("predictive", [False, True])
+def test_the_unrolled_kernel_gives_kuhn_the_same_numbers(seat: int, share: float, predictive: bool) -> None:
+    assert_same_numbers(limited("kuhn by hand", seat, share), predictive)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.booleans())
+def test_the_unrolled_kernel_gives_random_trees_the_same_numbers(seed: int, predictive: bool) -> None:
+    assert_same_numbers(small_duel(seed), predictive)
+
+
+def test_the_unrolled_kernel_stops_at_the_target_and_travels() -> None:
+    engine = limited("kuhn by hand", 0, 0.5)
+    table, unrolled = RegretMatching(engine), RegretMatching(engine, unroll=True)
+    for matching in (table, unrolled):
+        assert matching.run(100_000, every=50, target=1e-3) <= 1e-3
+    assert unrolled.iterations == table.iterations < 100_000
+    other = pickle.loads(pickle.dumps(unrolled))
+    other.run(7)
+    table.run(7)
+    assert other.unroll
+    assert np.array_equal(other.victim, table.victim)
 
 
 # ---- the cache of machine code

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from sparring.extensive import cfr_kernels, slots
 from sparring.extensive.engine import Engine, uniform
 from sparring.extensive.layout import SideLayout
+from sparring.extensive.unrolled import unrolled
 
 __all__ = ["RegretMatching"]
 
@@ -32,6 +35,8 @@ class RegretMatching:
 
     engine: Engine
     predictive: bool = False
+    unroll: bool = False
+    """Whether to translate the game into a program of its own first: see `unrolled`, which says when that pays."""
     victim: Reals = field(init=False)
     """Regrets, behaviour, weighted sum of plans; [3, victim sequences], inner order."""
     attacker: Reals = field(init=False)
@@ -48,10 +53,15 @@ class RegretMatching:
         self._table = self.engine.table.copy()
         self._table[slots.VICTIM + slots.STATE] = self.victim.ctypes.data
         self._table[slots.ATTACKER + slots.STATE] = self.attacker.ctypes.data
+        self._loop: Callable[[int], None] | None = None
+        if self.unroll:
+            addresses = (array.ctypes.data for array in (self.victim, self.attacker, self.counters))
+            self._loop = partial(unrolled(self.engine, self.predictive), *addresses)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Copy and pickle by rebuilding: addresses do not travel."""
-        return _rebuilt, (self.engine, self.predictive, self.victim, self.attacker, self.counters)
+        state = (self.victim, self.attacker, self.counters)
+        return _rebuilt, (self.engine, self.predictive, self.unroll, *state)
 
     @property
     def iterations(self) -> int:
@@ -84,7 +94,16 @@ class RegretMatching:
         Returns:
             The gap at the last check.
         """
-        cfr_kernels.run(self._table, self.counters, iterations, every, target, self.predictive)
+        if self._loop is None:
+            cfr_kernels.run(self._table, self.counters, iterations, every, target, self.predictive)
+            return self.gap
+        for _ in range(iterations // every if every > 0 else 0):
+            # the last iteration before a check, and the check, are left to the tables: the state is the same
+            self._loop(every - 1)
+            cfr_kernels.run(self._table, self.counters, 1, 1, target, self.predictive)
+            if self.gap <= target:
+                return self.gap
+        self._loop(iterations % every if every > 0 else iterations)
         return self.gap
 
     def restore(self, victim: Reals, attacker: Reals, counters: Reals) -> None:
@@ -115,7 +134,7 @@ class RegretMatching:
         return victim, attacker
 
 
-def _rebuilt(engine: Engine, predictive: bool, *state: Reals) -> RegretMatching:
-    matching = RegretMatching(engine, predictive)
+def _rebuilt(engine: Engine, predictive: bool, unroll: bool, *state: Reals) -> RegretMatching:
+    matching = RegretMatching(engine, predictive, unroll)
     matching.restore(*state)
     return matching

@@ -12,6 +12,7 @@ them, and rows that belong to no tile are set to 0 last.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,16 @@ class Tiles:
     """Values, column after column, height numbers each; behind the last, zeros up to where a vector reads."""
     blank: NDArray[np.uint32]
     """Rows without an entry, [blank rows]."""
+
+    def entries(self) -> Iterator[tuple[int, int, float]]:
+        """Yield row, column and value of the non-zero entries, of each row in ascending order of columns."""
+        begin = 0
+        for tile, (first, height) in enumerate(zip(self.row.tolist(), self.height.tolist(), strict=True)):
+            for column in self.column[self.start[tile] : self.start[tile + 1]].tolist():
+                for row, value in enumerate(self.value[begin : begin + height].tolist(), start=first):
+                    if value != 0.0:
+                        yield row, column, value
+                begin += height
 
     @property
     def reach(self) -> int:

@@ -41,6 +41,11 @@ class CfrPlusOptions(PluginOptions):
         json_schema_extra=unit("victim's return"),
     )
     policy: Literal["averaged", "last"] = Field("averaged", description="which victim to hand over")
+    kernel: Literal["auto", "table", "unrolled"] = Field(
+        "auto",
+        description="how iterations are computed, to the same numbers: 'table' walks the game's arrays, 'unrolled' "
+        "translates a small game into a program of its own first, 'auto' does so from 3 million iterations on",
+    )
 
 
 class CfrPlus(Solver):
@@ -63,7 +68,7 @@ class CfrPlus(Solver):
 
         if not isinstance(duel, ExtensiveAttackGame):
             raise RefusedError(f"solver cfr+ on {duel.game.spec}: needs an attack game on a tree")
-        matching = RegretMatching(duel.engine, self.options.predictive)
+        matching = RegretMatching(duel.engine, self.options.predictive, self._unrolls(duel, run.iterations))
         trace = self._resume(duel, run, matching)
         seconds = trace[-1].seconds if trace else 0.0
         interrupted = False
@@ -86,6 +91,18 @@ class CfrPlus(Solver):
         kind: Literal["averaged", "last"] = self.options.policy
         chosen = averaged if kind == "averaged" else last
         return Answer(chosen, kind, trace, optimum=run.optimum, interrupted=interrupted)
+
+    def _unrolls(self, duel: ExtensiveAttackGame, iterations: int) -> bool:
+        """Whether to unroll, as asked or where it pays."""
+        from sparring.extensive.unrolled import LARGEST, pays, size_of
+
+        layout = duel.engine.layout
+        if self.options.kernel == "unrolled" and size_of(layout) > LARGEST:
+            raise RefusedError(
+                f"solver cfr+ on {duel.game.spec}: kernel=unrolled takes games of at most {LARGEST} sequences and "
+                f"non-zero payoffs, this one has {size_of(layout):,}; choose kernel=table"
+            )
+        return self.options.kernel == "unrolled" or (self.options.kernel == "auto" and pays(layout, iterations))
 
     def _save(self, duel: AttackGame, run: Run, matching: RegretMatching, trace: tuple[TraceRow, ...]) -> None:
         assert run.folder is not None
