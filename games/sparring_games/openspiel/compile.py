@@ -72,8 +72,7 @@ def compile_game(spec: str, *, max_nodes: int | None = None, cache: Path | bool 
 
 
 def _compile(spec: str, request: GameRequest, max_nodes: int | None) -> ExtensiveGame:
-    memory = int(_MEMORY_SHARE * available_bytes())
-    walk = walk_game(spec, _load(spec, request), max_nodes=max_nodes, memory=memory)
+    walk = walk_game(spec, _load(spec, request), max_nodes=max_nodes, memory=_usable_bytes)
     least, greatest = walk.leaves.least.tolist(), walk.leaves.greatest.tolist()
     trees, row, column, payoff = number_blocks(walk)
     return ExtensiveGame(
@@ -86,6 +85,10 @@ def _compile(spec: str, request: GameRequest, max_nodes: int | None) -> Extensiv
         zero_sum=walk.leaves.zero_sum,
         nodes=walk.nodes,
     )
+
+
+def _usable_bytes() -> int:
+    return int(_MEMORY_SHARE * available_bytes())
 
 
 def _load(spec: str, request: GameRequest) -> Any:

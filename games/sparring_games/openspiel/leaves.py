@@ -114,4 +114,6 @@ def _summed(key: NDArray[np.uint64], payoff: tuple[NDArray[np.float64], NDArray[
 
 def _starts(key: NDArray[np.uint64]) -> NDArray[np.intp]:
     """Return where each run of equal keys begins."""
-    return np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    new = np.ones(len(key), dtype=bool)
+    np.not_equal(key[1:], key[:-1], out=new[1:])
+    return np.flatnonzero(new)

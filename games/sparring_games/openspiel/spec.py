@@ -82,8 +82,11 @@ def _read(spec: str, text: str) -> tuple[str, dict[str, Any]]:
     if shape is None:
         raise RequestError(f"{spec!r}: {text!r} is not a game; write name or name(key=value,...)")
     name = shape["name"]
-    if name not in _names(name):
-        raise RequestError(f"{spec}: OpenSpiel has no game {name!r}; {nearest(name, _names(name))}")
+    try:
+        _declared(name)
+    except LookupError:
+        names = engine().registered_names()
+        raise RequestError(f"{spec}: OpenSpiel has no game {name!r}; {nearest(name, names)}") from None
     given: dict[str, Any] = {}
     for field in _fields(spec, shape["fields"] or ""):
         key, equals, raw = (part.strip(" \t") for part in field.partition("="))
@@ -93,15 +96,6 @@ def _read(spec: str, text: str) -> tuple[str, dict[str, Any]]:
             raise RequestError(f"{spec}: {key} is given twice; leave one out")
         given[key] = _value(spec, name, key, raw)
     return name, given
-
-
-def _names(wanted: str) -> list[str]:
-    """List the registered games; those written in Python register themselves when first imported."""
-    spiel = engine()
-    if wanted.startswith("python_") and wanted not in spiel.registered_names():
-        with contextlib.suppress(ImportError):  # they stay unknown, as they are to OpenSpiel
-            importlib.import_module("open_spiel.python.games")
-    return list(spiel.registered_names())
 
 
 def _fields(spec: str, text: str) -> Iterator[str]:
@@ -122,9 +116,17 @@ def _fields(spec: str, text: str) -> Iterator[str]:
 
 @functools.cache
 def _declared(name: str) -> Mapping[str, Any]:
-    """Return the parameters of a registered game with their defaults."""
-    kind = next(kind for kind in engine().registered_games() if kind.short_name == name)
-    return dict(kind.parameter_specification)
+    """Return the parameters of a registered game with their defaults.
+
+    Raises:
+        LookupError: there is no such game. Those written in Python register themselves when first imported.
+    """
+    spiel = engine()
+    if name.startswith("python_") and name not in spiel.registered_names():
+        with contextlib.suppress(ImportError):  # they stay unknown, as they are to OpenSpiel
+            importlib.import_module("open_spiel.python.games")
+    kinds = {kind.short_name: kind for kind in spiel.registered_games()}
+    return dict(kinds[name].parameter_specification)
 
 
 def _value(spec: str, name: str, key: str, raw: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -79,19 +80,20 @@ class Walk:
         return _FINISH * self.leaves.nbytes + _INFOSET_BYTES * infosets + letters
 
 
-def walk_game(spec: str, game: Any, *, max_nodes: int | None, memory: int) -> Walk:
+def walk_game(spec: str, game: Any, *, max_nodes: int | None, memory: Callable[[], int]) -> Walk:
     """Visit every history of a loaded two-player sequential game.
 
     Args:
         spec: the game as the user named it, for messages.
         game: an OpenSpiel game that passed `check_game`.
         max_nodes: most histories to visit; None leaves it to the memory.
-        memory: bytes that compiling may take where `max_nodes` is None.
+        memory: gives the bytes that compiling may take where `max_nodes` is None; not asked for a tiny tree.
 
     Raises:
         RequestError: imperfect recall, a limit reached, endless play, or a fault of the game.
     """
     walk = Walk((InfosetTable(), InfosetTable()), LeafTable())
+    memory = functools.cache(memory)
 
     def check(state: Any) -> int:
         if len(walk.leaves.row) >= _FLUSH_AT:
@@ -112,13 +114,13 @@ def walk_game(spec: str, game: Any, *, max_nodes: int | None, memory: int) -> Wa
     return walk
 
 
-def _why_stop(walk: Walk, max_nodes: int | None, memory: int) -> str | None:
+def _why_stop(walk: Walk, max_nodes: int | None, memory: Callable[[], int]) -> str | None:
     if max_nodes is not None and walk.nodes >= max_nodes:
         return f"there are more than max_nodes={max_nodes:,}; choose a smaller game or raise max_nodes"
-    if max_nodes is not None or walk.peak_bytes <= memory:
+    if max_nodes is not None or walk.nodes == 0 or walk.peak_bytes <= memory():
         return None
     return (
-        f"compiling them takes about {walk.peak_bytes / 1e6:,.0f} MB and {memory / 1e6:,.0f} MB may be used; "
+        f"compiling them takes about {walk.peak_bytes / 1e6:,.0f} MB and {memory() / 1e6:,.0f} MB may be used; "
         "choose a smaller game, or set max_nodes if you know that the rest fits"
     )
 
