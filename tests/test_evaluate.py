@@ -49,6 +49,9 @@ class Given(Oracle):
         return Finding(self.attacker, **self.says)
 
 
+KEPT = ("returns", "seeds", "lengths", "truncated", "statistics")
+
+
 def keys(record):
     return list(record)
 
@@ -58,8 +61,8 @@ def test_the_document_has_the_fields_of_the_schema(name):
     duel = DUELS[name]()
     document = json.loads(sparring.evaluate(duel, "uniform", oracles=["exact", "random"]).to_text())
     assert keys(document) == [
-        "schema", "game", "threat", "budget", "victim", "benign", "nominal", "attacks", "exploitability", "optimum",
-        "gap", "certificates", "metrics", "provenance",
+        "schema", "game", "threat", "budget", "victim", "benign", "nominal", "attacks", "exploitability",
+        "exploitability_over_seeds", "optimum", "gap", "certificates", "metrics", "provenance",
     ]  # fmt: skip
     assert document["schema"] == "sparring.evaluation/1"
     assert keys(document["game"]) == ["spec", "form", "players"]
@@ -68,10 +71,11 @@ def test_the_document_has_the_fields_of_the_schema(name):
     assert keys(document["threat"]) == ["name", "options", "parts"]
     assert keys(document["victim"]) == ["spec", "player"]
     assert document["victim"] == {"spec": "uniform", "player": duel.victim_player}
-    assert keys(document["nominal"]) == ["value", "ci95", "episodes", "returns"]
+    assert keys(document["nominal"]) == ["value", "ci95", "episodes", *KEPT]
     assert [attack["oracle"] for attack in document["attacks"]] == ["exact", "random"]
     for attack in document["attacks"]:
-        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings", "returns"]
+        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings", *KEPT]
+        assert all(attack[name] is None for name in KEPT)
         assert (attack["ci95"], attack["episodes"], attack["warnings"]) == (None, None, [])
         assert attack["steps"] >= 1
         assert attack["seconds"] >= 0

@@ -89,6 +89,12 @@ figure.savefig("line.png")
 assert open("line.png", "rb").read(8) == b"\\x89PNG\\r\\n\\x1a\\n"
 """
 
+PARQUET = """
+import pyarrow, pyarrow.parquet
+pyarrow.parquet.write_table(pyarrow.table({"seed": [1, 2]}), "rows.parquet")
+assert pyarrow.parquet.read_table("rows.parquet").column("seed").to_pylist() == [1, 2]
+"""
+
 ENGINES = {
     "openspiel": (OPENSPIEL, {"open-spiel"}),
     "torch": (TORCH, {"torch", "safetensors"}),
@@ -96,6 +102,7 @@ ENGINES = {
     "atari": (ATARI, {"ale-py", "gymnasium"}),
     "pettingzoo": (PETTINGZOO, {"pettingzoo", "gymnasium"}),
     "plots": (PLOTS, {"matplotlib"}),
+    "parquet": (PARQUET, {"pyarrow"}),
 }
 ALL_ENGINES = set().union(*(brought for _, brought in ENGINES.values()))
 

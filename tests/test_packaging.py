@@ -18,7 +18,7 @@ from fresh_environment import Distributions, FreshEnvironment
 pytestmark = [pytest.mark.install, pytest.mark.xdist_group("install")]
 
 PACKAGES = {"sparring": "core", "sparring_plugins": "plugins", "sparring_games": "games"}
-ENGINES = {"torch", "open-spiel", "mujoco", "gymnasium", "pettingzoo", "ale-py", "matplotlib"}
+ENGINES = {"torch", "open-spiel", "mujoco", "gymnasium", "pettingzoo", "ale-py", "matplotlib", "pyarrow"}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_extra_all_is_the_union_of_the_others(wheel_files: dict[str, bytes]) -> 
     (text,) = [wheel_files[name] for name in wheel_files if name.endswith(".dist-info/METADATA")]
     metadata = message_from_bytes(text)
     extras = set(metadata.get_all("Provides-Extra", []))
-    assert extras == {"openspiel", "torch", "mujoco", "atari", "pettingzoo", "plots", "all"}
+    assert extras == {"openspiel", "torch", "mujoco", "atari", "pettingzoo", "plots", "parquet", "all"}
     (union,) = [line for line in metadata.get_all("Requires-Dist", []) if line.startswith("sparring[")]
     named = re.fullmatch(r"sparring\[([a-z,]+)\] *; extra == ['\"]all['\"]", union)
     assert named is not None, union

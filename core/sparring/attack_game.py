@@ -9,7 +9,7 @@ what a form cannot do it declares in `can` and refuses by name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sparring.bounds import BoundBackend
     from sparring.certificate import Certificate
     from sparring.game import Game
+    from sparring.journal import Journal
     from sparring.policy import Policy
 
 __all__ = ["AttackGame", "Capabilities", "Effort", "LearnerState", "Operation", "Optimum", "Side", "StepInfo"]
@@ -272,6 +273,22 @@ class AttackGame(ABC):
             RefusedError: this form has no certificate.
         """
         raise RefusedError(f"bounds {backend.name} on {self.game.spec}: the {self.game.form} form has no certificate")
+
+    def kept_in(self, journal: Journal) -> AttackGame:
+        """The same attack game, whose episodes are kept in a journal as they finish, and none is played twice.
+
+        Raises:
+            RefusedError: this form plays no episodes, or cannot keep them.
+        """
+        raise RefusedError(f"resume on {self.game.spec}: the {self.game.form} form has no episodes to go on from")
+
+    def over(self, victim: Policy, attacker: Policy | None, seeds: Sequence[int]) -> Estimate:
+        """The victim's return over a list of seeds and nothing else: an exact value, `measure` without chance.
+
+        Raises:
+            RefusedError: this form has no seeds.
+        """
+        raise RefusedError(f"values over seeds on {self.game.spec}: the {self.game.form} form has no episodes")
 
     def optimum(self) -> Optimum | None:
         """The most robust victim where it can be computed, else None."""

@@ -13,8 +13,10 @@ from sparring.files import write_text
 __all__ = [
     "AttackRecord",
     "BudgetRecord",
+    "CollapseRecord",
     "Evaluation",
     "ExploitabilityRecord",
+    "FigureRecord",
     "GameRecord",
     "NominalRecord",
     "OptimumRecord",
@@ -22,6 +24,7 @@ __all__ = [
     "PluginRecord",
     "PolicyRecord",
     "Provenance",
+    "StatisticsRecord",
     "ThreatRecord",
     "read_evaluations",
 ]
@@ -74,6 +77,35 @@ class PolicyRecord(Record):
     player: int | None = None
 
 
+class FigureRecord(Record):
+    """A number with its 95% bootstrap interval; see `sparring.statistics`."""
+
+    value: float
+    ci95: tuple[float, float]
+
+
+class CollapseRecord(FigureRecord):
+    """The share of episodes that collapsed: whose return is below a threshold."""
+
+    below: float
+    """The threshold."""
+    rule: str
+    """Where the threshold comes from."""
+
+
+class StatisticsRecord(Record):
+    """What the returns of an attack say together."""
+
+    mean: FigureRecord
+    median: FigureRecord
+    iqm: FigureRecord
+    """Interquartile mean."""
+    collapsed: CollapseRecord | None
+    """Null where there is neither a given threshold nor a value without attack."""
+    bootstrap: int
+    """Samples behind each interval."""
+
+
 class NominalRecord(Record):
     """The victim's return without attack; null where nothing says what the other seat would do."""
 
@@ -81,11 +113,18 @@ class NominalRecord(Record):
     ci95: tuple[float, float] | None = None
     episodes: int | None = None
     returns: list[float] | None = None
-    """The return of each episode, in the order of their seeds; null where values are exact."""
+    """The return of each episode; null where values are exact."""
+    seeds: list[int] | None = None
+    """The seed of each episode."""
+    lengths: list[int] | None = None
+    """Steps of each episode."""
+    truncated: list[bool] | None = None
+    """Whether the time limit ended the episode; else it came to its own end."""
+    statistics: StatisticsRecord | None = None
 
 
 class AttackRecord(Record):
-    """The victim's return under what one oracle found."""
+    """The victim's return under what one oracle found; the last five fields are those of `NominalRecord`."""
 
     oracle: str
     value: float
@@ -95,7 +134,10 @@ class AttackRecord(Record):
     seconds: float = 0.0
     warnings: list[str] = Field(default_factory=list)
     returns: list[float] | None = None
-    """The return of each episode, in the order of their seeds; null where values are exact."""
+    seeds: list[int] | None = None
+    lengths: list[int] | None = None
+    truncated: list[bool] | None = None
+    statistics: StatisticsRecord | None = None
 
 
 class ExploitabilityRecord(Record):
@@ -153,6 +195,8 @@ class Evaluation(Record):
     nominal: NominalRecord
     attacks: list[AttackRecord]
     exploitability: ExploitabilityRecord
+    exploitability_over_seeds: ExploitabilityRecord | None = None
+    """The interval over the seeds that certificates speak of; null where none does."""
     optimum: OptimumRecord | None
     gap: float | None
     certificates: list[dict[str, Any]]
@@ -170,6 +214,22 @@ class Evaluation(Record):
     def to_json(self, path: str | Path) -> None:
         """Write the document; the file is whole or absent."""
         write_text(Path(path), self.to_text())
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One row for each episode that was kept; see `sparring.episode_rows`."""
+        from sparring.episode_rows import rows_of
+
+        return rows_of([self])
+
+    def save_returns(self, path: str | Path) -> None:
+        """Write those rows as a `.csv` or `.parquet` file; the file is whole or absent.
+
+        Raises:
+            RequestError: another ending, a missing package, or no episodes: values are exact.
+        """
+        from sparring.episode_rows import save_rows
+
+        save_rows([self], Path(path))
 
     @classmethod
     def from_json(cls, path: str | Path) -> Evaluation:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
 
 from sparring._needs import check_needs
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import Evaluation, GameRecord, OptimumRecord, PolicyRecord
-from sparring.errors import RequestError
+from sparring.errors import RefusedError, RequestError
+from sparring.exploitability import Interval
 from sparring.given_attacker import loader_of, oracle_of
+from sparring.journal import Journal
+from sparring.keeping import Keeper
 from sparring.metric import Measured, Metric, Scored
 from sparring.oracle import Oracle
 from sparring.policy import Policy
@@ -24,9 +30,10 @@ from sparring.recording import (
     threat_record,
 )
 from sparring.registry import Registry, default_registry
-from sparring.scoring import Attack, Judge, compared_with_noise, interval_of
+from sparring.scoring import Attack, Judge, compared_with_noise, interval_of, interval_over_seeds
 from sparring.specs import parse
 from sparring.streams import stream
+from sparring.summarising import Summary
 
 __all__ = ["evaluate"]
 
@@ -41,6 +48,9 @@ def evaluate(
     episodes: int | None = None,
     effort: Effort | None = None,
     seed: int = 0,
+    over: Literal["distribution", "seeds"] = "distribution",
+    collapse_below: float | None = None,
+    resume: str | Path | None = None,
     optimum: bool = True,
     command: str | None = None,
     victim_spec: str | None = None,
@@ -57,6 +67,10 @@ def evaluate(
         episodes: how many episodes to average, on sampled forms.
         effort: how much work each oracle may take, on sampled forms.
         seed: where all randomness starts.
+        over: what the exploitability interval speaks of: the start distribution, or the seeds of the certificates.
+        collapse_below: returns below this count as collapsed; None for the median without attack less half its size.
+        resume: a folder in which finished episodes and found attackers are kept, on sampled forms; what is in it
+            already is not done again.
         optimum: whether to compute the least exploitability of any victim, where it is known.
         command: the command line, for the document.
         victim_spec: where a policy given as an object came from, for the document.
@@ -72,12 +86,22 @@ def evaluate(
     """
     clock, known = Clock(), default_registry() if registry is None else registry
     policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
-    judge = Judge(duel, policy, episodes, seed)
-    idle = judge.no_attack()
-    found = compared_with_noise([judge.run(name, oracle, effort) for name, oracle in _oracles(oracles, known)])
-    proved = [_certify(duel, policy, backend, known, episodes, seed) for backend in bounds]
-    interval = interval_of(duel, policy, [*found, *([] if idle is None else [idle])], proved)
-    figures = _measure(duel, policy, found, metrics, known, seed)
+    if over not in ("distribution", "seeds"):
+        raise RequestError(f"over {over!r}: choose from: distribution, seeds")
+    with contextlib.ExitStack() as stack:
+        keeper = None if resume is None else Keeper(stack.enter_context(Journal(Path(resume))))
+        game = duel if keeper is None else duel.kept_in(keeper.journal)
+        judge = Judge(game, policy, episodes, seed, keeper)
+        idle = judge.no_attack()
+        found = compared_with_noise([judge.run(name, oracle, effort) for name, oracle in _oracles(oracles, known)])
+        proved = [_certify(game, policy, backend, known, episodes, seed) for backend in bounds]
+        rivals = [*found, *([] if idle is None else [idle])]
+        interval = interval_of(game, policy, rivals, proved)
+        seeded = interval_over_seeds(game, policy, rivals, proved)
+        figures = _measure(game, policy, found, metrics, known, seed)
+    nominal = nominal_record(None if idle is None else idle.scored)
+    summary = Summary(nominal, collapse_below, seed)
+    interval = _chosen(interval, seeded, over)
     best = duel.optimum() if optimum and duel.can.known_optimum else None
     named = describe(victim) if victim_spec is None else victim_spec
     used = _plugins_used(duel, named, oracles, metrics, bounds, known)
@@ -87,15 +111,31 @@ def evaluate(
         budget=budget_of(duel),
         victim=PolicyRecord(spec=named, player=duel.victim_player),
         benign=benign_record(duel),
-        nominal=nominal_record(None if idle is None else idle.scored),
-        attacks=[attack.record for attack in found if attack.record is not None],
+        nominal=summary.nominal(nominal),
+        attacks=[summary.attack(attack.record) for attack in found if attack.record is not None],
         exploitability=interval_record(interval),
+        exploitability_over_seeds=None if seeded is None else interval_record(seeded),
         optimum=None if best is None else OptimumRecord(exploitability=best.exploitability, method=best.method),
         gap=None if best is None else interval.lower - best.exploitability,
         certificates=[certificate_record(certificate) for certificate in proved],
         metrics=figures,
         provenance=clock.provenance(record_plugins(known, used), seed, command),
     )
+
+
+def _chosen(interval: Interval, seeded: Interval | None, over: str) -> Interval:
+    """The interval that the document is about.
+
+    Raises:
+        RefusedError: the one over seeds was asked for, and no certificate proves a return over seeds.
+    """
+    if over == "distribution":
+        return interval
+    if seeded is None:
+        raise RefusedError(
+            "over seeds: no certificate proves a return over seeds; name bounds that do, such as 'crown'"
+        )
+    return seeded
 
 
 def _oracles(oracles: Sequence[str | Oracle], registry: Registry) -> list[tuple[str, Oracle]]:

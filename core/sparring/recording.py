@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sparring.attack_game import AttackGame
 from sparring.budgets import Budget
 from sparring.certificate import Certificate
@@ -21,7 +23,7 @@ __all__ = [
     "budget_record",
     "certificate_record",
     "interval_record",
-    "kept_returns",
+    "kept_episodes",
     "nominal_record",
     "threat_record",
 ]
@@ -72,14 +74,13 @@ def nominal_record(nominal: Estimate | None) -> NominalRecord:
     """The return without attack; nulls where nothing says what the other seat would do."""
     if nominal is None:
         return NominalRecord(value=None)
-    return NominalRecord(
-        value=float(nominal), ci95=nominal.ci95, episodes=nominal.episodes, returns=kept_returns(nominal)
-    )
+    return NominalRecord(value=float(nominal), ci95=nominal.ci95, episodes=nominal.episodes, **kept_episodes(nominal))
 
 
-def kept_returns(value: Estimate) -> list[float] | None:
-    """The return of each episode behind a value, where they are kept."""
-    return None if value.returns is None else list(value.returns)
+def kept_episodes(value: Estimate) -> dict[str, Any]:
+    """The fields of the episodes behind a value, as far as they are kept."""
+    kept = {name: getattr(value, name) for name in ("returns", "seeds", "lengths", "truncated")}
+    return {name: None if each is None else list(each) for name, each in kept.items()}
 
 
 def certificate_record(found: Certificate) -> dict[str, object]:

@@ -16,13 +16,14 @@ from sparring.certificate import Certificate
 from sparring.document import AttackRecord
 from sparring.errors import RequestError
 from sparring.exploitability import Estimate, Interval
+from sparring.keeping import Keeper, Search
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
-from sparring.recording import kept_returns
+from sparring.recording import kept_episodes
 from sparring.simulated.attackers import RandomAttacker
 from sparring.streams import stream
 
-__all__ = ["Attack", "Judge", "compared_with_noise", "interval_of"]
+__all__ = ["Attack", "Judge", "compared_with_noise", "interval_of", "interval_over_seeds"]
 
 CLAIM_TOLERANCE = 1e-9
 
@@ -47,6 +48,8 @@ class Judge:
     victim: Policy
     episodes: int | None
     seed: int
+    keeper: Keeper | None = None
+    """Where findings are kept, so that no search is made twice."""
 
     def no_attack(self) -> Attack | None:
         """No attack as a competitor; None where nothing says what the other seat would do."""
@@ -61,11 +64,7 @@ class Judge:
             ArithmeticError: where values are exact, its attacker does not attain what it claims.
         """
         _check_fit(self.duel, self.victim, name, oracle)
-        began = time.perf_counter()
-        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=stream(self.seed, "oracle", name))
-        seconds = time.perf_counter() - began
-        if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
-            raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
+        finding, seconds = self._finding(name, oracle, effort)
         judged = self._judged(name, self.duel.check_policy(finding.attacker, Side.ATTACKER))
         warnings = [*finding.warnings, *_doubts(name, finding, judged.scored)]
         record = AttackRecord(
@@ -76,9 +75,24 @@ class Judge:
             steps=finding.steps,
             seconds=seconds,
             warnings=warnings,
-            returns=kept_returns(judged.scored),
+            **kept_episodes(judged.scored),
         )
         return Attack(name, judged.attacker, judged.selected, judged.scored, record)
+
+    def _finding(self, name: str, oracle: Oracle, effort: Effort | None) -> tuple[Finding, float]:
+        """What the oracle finds, and the seconds of its search."""
+        search = Search(self.duel, self.victim, name, oracle, effort, self.seed)
+        kept = None if self.keeper is None else self.keeper.found(search)
+        if kept is not None:
+            return kept
+        began = time.perf_counter()
+        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=stream(self.seed, "oracle", name))
+        seconds = time.perf_counter() - began
+        if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
+            raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
+        if self.keeper is not None:
+            self.keeper.keep(search, finding, seconds)
+        return finding, seconds
 
     def _judged(self, name: str, attacker: Policy | None) -> Attack:
         scored = self._measured(name, attacker, "score")
@@ -155,6 +169,28 @@ def interval_of(
     upper = None if least is None else -least
     trivial = upper is not None
     return Interval(lower, upper, exact=False, confidence=confidence, method=best.oracle, trivial_upper=trivial)
+
+
+def interval_over_seeds(
+    duel: AttackGame, victim: Policy, attacks: Sequence[Attack], certificates: Sequence[Certificate]
+) -> Interval | None:
+    """The interval over the very seeds that certificates speak of; None where none proves a return over seeds.
+
+    Both ends are exact: `lower` is what the strongest attacker does on those seeds, `upper` what none can exceed.
+
+    Raises:
+        ArithmeticError: an attacker does more than is proved possible, by more than rounding.
+    """
+    proved = [c for c in certificates if c.least_return is not None and c.over != "distribution"]
+    if not proved or not attacks:
+        return None
+    top = max((c for c in proved if c.over == proved[0].over), key=lambda c: c.least_return or 0.0)
+    assert top.least_return is not None
+    assert top.over != "distribution"
+    reached = [(-duel.over(victim, attack.attacker, top.over), attack.oracle) for attack in attacks]
+    lower, oracle = max(reached, key=lambda pair: pair[0])
+    method = f"{oracle}, {top.backend}"
+    return Interval(lower, -top.least_return, exact=False, over=top.over, confidence=top.confidence, method=method)
 
 
 def _check_fit(duel: AttackGame, victim: Policy, name: str, oracle: Oracle) -> None:

@@ -101,6 +101,19 @@ def evaluate(
         int, typer.Option("--workers", metavar="N", min=0, help="Processes that simulate; 0 for this one alone.")
     ] = 0,
     seed: Seed = 0,
+    over: Annotated[
+        str, typer.Option("--over", metavar="WHAT", help="The interval is over the start distribution, or over seeds.")
+    ] = "distribution",
+    collapse_below: Annotated[
+        float | None,
+        typer.Option("--collapse-below", metavar="R", help="Returns below R count as collapsed episodes."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", metavar="DIR", help="Keep finished episodes here; play none twice.")
+    ] = None,
+    returns: Annotated[
+        Path | None, typer.Option("--returns", metavar="FILE", help="Write one row an episode, .csv or .parquet.")
+    ] = None,
     optimum: Optimum = True,
     json: Json = None,
     plot: Annotated[
@@ -114,6 +127,7 @@ def evaluate(
         evaluating.Request(
             game, tuple(victim), tuple(threat), tuple(budget), victim_player, benign, tuple(oracle or ("exact",)),
             tuple(bounds or ()), tuple(metric or ()), episodes, seed, optimum, json, plot, batch, workers,
+            over, collapse_below, resume, returns,
         )
     )  # fmt: skip
 

@@ -47,16 +47,22 @@ def write_document(target: str | None, document: object) -> None:
         write_text(Path(target), text)
 
 
-def check_target(target: str | None) -> None:
+def check_target(target: str | None, *, folder: bool = False) -> None:
     """Refuse, before any work is done, a place that cannot be written.
 
+    Args:
+        target: a file, or a folder that may be there already; `-` is standard output.
+        folder: whether it is a folder.
+
     Raises:
-        RequestError: the folder does not exist, or a folder has that name.
+        RequestError: the folder around it does not exist, or a folder has a file's name, or the other way round.
     """
     if target is not None and target != "-" and not Path(target).absolute().parent.is_dir():
         raise RequestError(f"cannot write {target}: its folder does not exist")
-    if target is not None and target != "-" and Path(target).is_dir():
+    if target is not None and target != "-" and not folder and Path(target).is_dir():
         raise RequestError(f"cannot write {target or 'to an empty name'}: it is a folder")
+    if target is not None and folder and Path(target).is_file():
+        raise RequestError(f"cannot write into {target}: it is a file")
 
 
 def shell_words() -> str:

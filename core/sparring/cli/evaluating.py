@@ -9,8 +9,9 @@ from sparring.attack_game import AttackGame
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
 from sparring.cli.progress import progress_bar
-from sparring.cli.tables import evaluation_table, show
+from sparring.cli.tables import evaluation_table, show, statistics_table
 from sparring.document import Evaluation
+from sparring.episode_rows import check_table, save_rows
 from sparring.errors import RequestError
 from sparring.evaluating import evaluate
 from sparring.games import load_game
@@ -40,18 +41,29 @@ class Request:
     plot: Path | None
     batch: int | None = None
     workers: int = 0
+    over: str = "distribution"
+    collapse_below: float | None = None
+    resume: Path | None = None
+    returns: Path | None = None
 
 
 def command(request: Request) -> None:
     """Evaluate every victim at every budget; show a table, write the document."""
     check_target(request.json)
-    check_target(None if request.plot is None else str(request.plot))
+    for path in (request.plot, request.returns, request.resume):
+        check_target(None if path is None else str(path), folder=path is request.resume)
+    if request.returns is not None:
+        check_table(request.returns)
     budgets = budget_lists(request.threats, request.budgets)
     found = evaluations(request, budgets)
     documents = [evaluation.to_document() for evaluation in found]
     single = len(budgets) == 1 and "," not in request.budgets[0] and len(request.victims) == 1
     write_document(request.json, documents[0] if single else documents)
+    if request.returns is not None:
+        save_rows(found, request.returns)
     show(evaluation_table(found), aside=request.json == "-")
+    if any(item.nominal.statistics is not None for item in found):
+        show(statistics_table(found), aside=request.json == "-")
     if request.plot is not None:
         from sparring.pictures import budget_curves
 
@@ -100,6 +112,9 @@ def _evaluation(request: Request, duel: AttackGame, victim: str, policy: Policy)
         metrics=request.metrics,
         episodes=request.episodes,
         seed=request.seed,
+        over=request.over,  # type: ignore[arg-type]  # checked there
+        collapse_below=request.collapse_below,
+        resume=request.resume,
         optimum=request.optimum,
         command=shell_words(),
         victim_spec=describe(victim),

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from sparring.document import BudgetRecord, Evaluation, ThreatRecord
+from sparring.document import BudgetRecord, Evaluation, FigureRecord, ThreatRecord
 from sparring.solver import TraceRow
 
-__all__ = ["evaluation_table", "show", "trace_table"]
+__all__ = ["evaluation_table", "show", "statistics_table", "trace_table"]
 
 
 def show(table: Table, *, aside: bool = False) -> None:
@@ -53,6 +53,27 @@ def evaluation_table(found: Sequence[Evaluation]) -> Table:
     return table
 
 
+def statistics_table(found: Sequence[Evaluation]) -> Table:
+    """One row an attack: what its episodes say together, each figure with its 95% interval."""
+    table = Table(title="returns of episodes, with 95% bootstrap intervals", title_justify="left")
+    for name in ("victim", "budget", "attack"):
+        table.add_column(name, justify="left", no_wrap=True)
+    for name in ("mean", "median", "interquartile mean", "collapsed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in found:
+        records = [("no attack", item.nominal.statistics)]
+        records += [(attack.oracle, attack.statistics) for attack in item.attacks]
+        for name, told in records:
+            if told is not None:
+                figures = [_with_interval(each) for each in (told.mean, told.median, told.iqm)]
+                collapsed = "-" if told.collapsed is None else f"{told.collapsed.value:.0%}"
+                table.add_row(item.victim.spec, budget_text(item.budget, item.threat), name, *figures, collapsed)
+    below = {told.collapsed.below for item in found if (told := item.nominal.statistics) and told.collapsed}
+    if len(below) == 1:
+        table.caption = f"collapsed: a return below {_figure(below.pop())}"
+    return table
+
+
 def trace_table(rows: Sequence[TraceRow], limit: int = 12) -> Table:
     """Some rows of a trace, the first and the last among them."""
     table = Table()
@@ -80,6 +101,11 @@ def interval_text(item: Evaluation) -> str:
         return _figure(found.lower)
     upper = "?" if found.upper is None else _figure(found.upper)
     return f"[{_figure(found.lower)}, {upper}]"
+
+
+def _with_interval(figure: FigureRecord) -> str:
+    low, high = figure.ci95
+    return f"{_figure(figure.value)} [{_figure(low)}, {_figure(high)}]"
 
 
 def _figure(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +14,18 @@ import numpy as np
 from sparring.access import ChargedAccess
 from sparring.acting import Acting
 from sparring.attack_game import AttackGame, Capabilities, Effort, LearnerState, Side, StepInfo
-from sparring.errors import RequestError
+from sparring.errors import RequestError, SparringError
 from sparring.exploitability import Estimate, Interval
 from sparring.files import write_text
 from sparring.forms import Form
+from sparring.journal import Journal, digest, document_of, versions
 from sparring.policy import Ability, Mixture, Policy
 from sparring.simulated.attackers import AttackView, Proposing, RandomAttacker, proposal_space
 from sparring.simulated.channels import ObservationChannel, channels_of
 from sparring.simulated.contest import Table, contest, normalised
-from sparring.simulated.episodes import Episodes
-from sparring.simulated.estimating import estimate_of
+from sparring.simulated.episodes import Episodes, episodes_of
+from sparring.simulated.estimating import estimate_of, mean_over
+from sparring.simulated.faults import WorldError
 from sparring.simulated.learner import Learner, learner_of, learners
 from sparring.simulated.normalising import Normalising
 from sparring.simulated.seats import parts_of
@@ -57,7 +60,13 @@ class SimulatedAttackGame(AttackGame):
     """One agent in a world that can be stepped, and what the attacker may touch of it."""
 
     def __init__(
-        self, game: SimulatedGame, charged: Sequence[ChargedAccess], *, batch: int = BATCH, workers: int = 0
+        self,
+        game: SimulatedGame,
+        charged: Sequence[ChargedAccess],
+        *,
+        batch: int = BATCH,
+        workers: int = 0,
+        journal: Journal | None = None,
     ) -> None:
         """Charge the budgets.
 
@@ -67,6 +76,7 @@ class SimulatedAttackGame(AttackGame):
             batch: how many episodes to play side by side; returns do not depend on it, but for the rounding of
                 networks that multiply batches of different sizes differently.
             workers: how many processes share them; 0 for this process alone.
+            journal: where finished episodes are kept, and looked up before any is played.
 
         Raises:
             RefusedError: the game cannot be touched in one of those ways.
@@ -77,16 +87,21 @@ class SimulatedAttackGame(AttackGame):
         self.charged, self.victim_player = tuple(charged), None
         self.channels = channels_of(game, self.charged)
         self.batch, self.workers = batch, workers
+        self._journal = journal
         self._world: World | None = None
         self._training: World | None = None
 
     def in_batches(self, batch: int, workers: int = 0) -> SimulatedAttackGame:
         """The same attack game, played in batches of another size."""
-        return SimulatedAttackGame(self.game, self.charged, batch=batch, workers=workers)
+        return SimulatedAttackGame(self.game, self.charged, batch=batch, workers=workers, journal=self._journal)
+
+    def kept_in(self, journal: Journal) -> SimulatedAttackGame:
+        """The same attack game, whose episodes are kept as they finish, and none is played twice."""
+        return SimulatedAttackGame(self.game, self.charged, batch=self.batch, workers=self.workers, journal=journal)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the world, which is made again where it is needed."""
-        return {**self.__dict__, "_world": None, "_training": None}
+        """Everything but the worlds, which are made again where they are needed, and the journal."""
+        return {**self.__dict__, "_world": None, "_training": None, "_journal": None}
 
     # ---- what it can do ------------------------------------------------------------------------------------------
 
@@ -140,7 +155,17 @@ class SimulatedAttackGame(AttackGame):
         self.check_policy(victim, Side.VICTIM)
         if attacker is not None:
             self.check_policy(attacker, Side.ATTACKER)
-        return contest(self._own_world(), victim, attacker, self.channels, self.game.action, seeds)
+        of = self._identity(victim, attacker)
+        if self._journal is None or of is None:
+            return self._contest(victim, attacker, seeds)
+        known = self._journal.known(of, seeds)
+        if all(seed in known for seed in seeds):
+            return episodes_of(seeds, known)
+        return self._contest(victim, attacker, seeds, known, functools.partial(self._journal.add, of))
+
+    def over(self, victim: Policy, attacker: Policy | None, seeds: Sequence[int]) -> Estimate:
+        """The mean return over these very seeds, which is exact: it speaks of nothing else."""
+        return mean_over(self.play(victim, attacker, seeds))
 
     def measure(
         self, victim: Policy, attacker: Policy | None, rng: np.random.Generator, episodes: int | None = None
@@ -263,7 +288,7 @@ class SimulatedAttackGame(AttackGame):
         own = self.freeze(found)
         pair = (own, against) if side is Side.VICTIM else (against, own)
         reached = self.measure(*pair, rng)
-        return found, _with_steps(reached, reached.steps + info.steps)
+        return found, reached.after(reached.steps + info.steps)
 
     def mix(self, average: Policy | None, policy: Policy, weight: float, side: Side) -> Policy:
         """A mixture drawn once an episode; it grows by one policy each time."""
@@ -325,13 +350,30 @@ class SimulatedAttackGame(AttackGame):
     def _learner(self, spec: str) -> Learner:
         return learner_of(spec, self.game.spec)
 
+    def _identity(self, victim: Policy, attacker: Policy | None) -> str | None:
+        """What the journal knows the episodes by; None where none is kept, or the attacker cannot be written down.
+
+        Raises:
+            RefusedError: episodes are kept, and the victim cannot be told from another.
+        """
+        if self._journal is None:
+            return None
+        charged = [[part.threat, dict(part.options), part.budget.value] for part in self.charged]
+        told = document_of(victim)
+        try:
+            attack = None if attacker is None else document_of(attacker)
+        except SparringError:
+            return None
+        return digest(self.game.spec, charged, self.batch, told, attack, versions())
+
+    def _contest(self, victim: Policy, attacker: Policy | None, seeds: Sequence[int], *kept: Any) -> Episodes:
+        try:
+            return contest(self._own_world(), victim, attacker, self.channels, self.game.action, seeds, *kept)
+        except WorldError:  # of a world that has lost a worker nothing more can be had
+            self._world = None
+            raise
+
     def _own_world(self) -> World:
         if self._world is None:
             self._world = self.game.world(self.batch, self.workers)
         return self._world
-
-
-def _with_steps(reached: Estimate, steps: int) -> Estimate:
-    """The same estimate with another count of steps."""
-    return Estimate(float(reached), ci95=reached.ci95, episodes=reached.episodes, steps=steps, high95=reached.high95,
-                    returns=reached.returns)  # fmt: skip

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sparring.journal import Played
 from sparring.policy import Policy
 from sparring.simulated.attackers import AttackView, proposals_of
 from sparring.simulated.chance import EpisodeStreams
 from sparring.simulated.channels import Channel, ObservationChannel
-from sparring.simulated.episodes import Episodes
+from sparring.simulated.episodes import Episodes, episodes_of
 from sparring.simulated.meter import Meter
 from sparring.simulated.normalising import Normalising
 from sparring.simulated.seats import Seat, parts_of, pick
@@ -24,6 +25,7 @@ from sparring.simulated.world import Step, World
 __all__ = ["Table", "contest", "inner_of", "seen_by"]
 
 Array = NDArray[Any]
+Keep = Callable[[int, Played], None]
 VICTIM, ATTACKER = "policy", "attacker"
 """Names of the two sides' streams; the victim's is that of `play`, so that both meet the same chance."""
 
@@ -82,10 +84,10 @@ class Table:
         seen = seen_by(self.whole, observations, channels)
         return AttackView(observations, seen, self.inner, self.victim.memories[0], channels, self.action)
 
-    def step(self) -> Step:
-        """Move all episodes that have not finished."""
+    def step(self, active: NDArray[np.bool_] | None = None) -> Step:
+        """Move the episodes that are active, [batch] (None: all), and have not finished."""
         if self.attacker is None:
-            return self.world.step(self._act(self.world.observations))
+            return self.world.step(self._act(self.world.observations), active)
         shown = self.view()
         # Attackers are handed copies: what is charged starts from what is true, whatever they do to theirs.
         lent = replace(
@@ -96,7 +98,7 @@ class Table:
         )
         proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
         actions = self._act(self.meter.shown(shown.seen, proposals))
-        return self.meter.step(self.world, actions, proposals)
+        return self.meter.step(self.world, actions, proposals, active)
 
     def _act(self, shown: Array) -> Array:
         def question(policy: Any, memory: Any, chance: EpisodeStreams) -> tuple[Array, Any]:
@@ -119,6 +121,8 @@ def contest(
     channels: Sequence[Channel],
     action: Space,
     seeds: Sequence[int],
+    known: Mapping[int, Played] | None = None,
+    keep: Keep | None = None,
 ) -> Episodes:
     """Play one episode for each seed, at most `world.size` at once.
 
@@ -132,35 +136,38 @@ def contest(
         channels: what the attacker may touch.
         action: the space of the victim's actions.
         seeds: one for each episode.
+        known: episodes that have been played before, by seed; they are not played again.
+        keep: told of each episode when it ends.
     """
-    order = np.array([pick(victim, seed, VICTIM) for seed in seeds], dtype=np.int64)
-    count = len(seeds)
-    returns, lengths = np.zeros(count), np.zeros(count, dtype=np.int64)
-    truncated = np.zeros(count, dtype=np.bool_)
+    whole = [int(seed) for seed in seeds]
+    rows = {} if known is None else dict(known)
     for place, part in enumerate(parts_of(victim)[0]):
-        rows = np.flatnonzero(order == place)
-        if len(rows) == 0:
-            continue
-        table = Table(world, part, attacker, channels, action)
-        found = _played(table, [int(seeds[row]) for row in rows.tolist()])
-        returns[rows], lengths[rows], truncated[rows] = found.returns, found.lengths, found.truncated
-    return Episodes(tuple(int(seed) for seed in seeds), returns, lengths, truncated)
+        own = [seed for seed in dict.fromkeys(whole) if pick(victim, seed, VICTIM) == place]
+        missing = [seed for seed in own if seed not in rows]
+        if missing:
+            table = Table(world, part, attacker, channels, action)
+            # As many rows as without the known ones: networks round batches of another size differently.
+            rows |= _played(table, missing, min(world.size, len(own)), keep)
+    return episodes_of(whole, rows)
 
 
-def _played(table: Table, seeds: Sequence[int]) -> Episodes:
-    count, size = len(seeds), min(table.world.size, len(seeds))
+def _played(table: Table, seeds: Sequence[int], size: int, keep: Keep | None) -> dict[int, Played]:
+    """Play episodes in `size` places, of which some stay idle where there are fewer episodes."""
+    count, rows = len(seeds), dict[int, Played]()
     returns, lengths = np.zeros(count), np.zeros(count, dtype=np.int64)
-    truncated = np.zeros(count, dtype=np.bool_)
-    at, coming = np.arange(size), size  # which episode is in each place, and which begins next
-    table.begin(seeds[:size])
-    running = np.ones(size, dtype=np.bool_)
+    at, running, coming = _begun(table, seeds, 0, size)  # which episode is in each place, and which begins next
     while running.any():
-        step = table.step()
+        step = table.step(running)
         returns[at[running]] += step.rewards[running]
         lengths[at[running]] += 1
         ended = running & step.finished
-        truncated[at[ended]] = step.truncated[ended]
-        running &= ~ended
+        for place in np.flatnonzero(ended).tolist():
+            episode = int(at[place])
+            played = Played(float(returns[episode]), int(lengths[episode]), bool(step.truncated[place]))
+            rows[seeds[episode]] = played
+            if keep is not None:
+                keep(seeds[episode], played)
+        running = running & ~ended
         waiting = count - coming
         if waiting and ended.any() and table.renewable:
             places = np.flatnonzero(ended)[:waiting]
@@ -170,8 +177,14 @@ def _played(table: Table, seeds: Sequence[int]) -> Episodes:
             table.renew(where, seeds[coming : coming + len(places)])
             running, coming = running | where, coming + len(places)
         elif waiting and not running.any():
-            size = min(size, waiting)
-            at = np.arange(coming, coming + size)
-            table.begin(seeds[coming : coming + size])
-            running, coming = np.ones(size, dtype=np.bool_), coming + size
-    return Episodes(tuple(seeds), returns, lengths, truncated)
+            at, running, coming = _begun(table, seeds, coming, size)
+    return rows
+
+
+def _begun(
+    table: Table, seeds: Sequence[int], coming: int, size: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], int]:
+    """Begin the next episodes; the places that are left over show a copy of the first of them and never move."""
+    batch = list(seeds[coming : coming + size])
+    table.begin([*batch, *batch[:1] * (size - len(batch))])
+    return np.arange(coming, coming + size), np.arange(size) < len(batch), coming + len(batch)

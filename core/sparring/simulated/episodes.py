@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from sparring.acting import Acting
 from sparring.errors import RefusedError
+from sparring.journal import Played
 from sparring.policy import Policy
 from sparring.simulated.chance import EpisodeStreams
 from sparring.simulated.world import World
 
-__all__ = ["Episodes", "play"]
+__all__ = ["Episodes", "episodes_of", "play"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,17 @@ class Episodes:
     """Steps, [episodes]."""
     truncated: NDArray[np.bool_]
     """Whether the time limit ended it, [episodes]."""
+
+
+def episodes_of(seeds: Sequence[int], played: Mapping[int, Played]) -> Episodes:
+    """Rows in the order of the seeds, from what is known of each."""
+    rows = [played[seed] for seed in seeds]
+    return Episodes(
+        seeds=tuple(seeds),
+        returns=np.array([row.gained for row in rows], dtype=np.float64),
+        lengths=np.array([row.length for row in rows], dtype=np.int64),
+        truncated=np.array([row.truncated for row in rows], dtype=np.bool_),
+    )
 
 
 def play(world: World, policy: Policy, seeds: Sequence[int]) -> Episodes:

@@ -67,15 +67,15 @@ class Meter:
         """What the world is sent, [batch, *action]."""
         return self._through(ActionChannel, actions, proposals)
 
-    def step(self, world: World, actions: Array, proposals: Floats) -> Step:
-        """Move a world whose knobs are turned and that is sent what is left of the actions."""
+    def step(self, world: World, actions: Array, proposals: Floats, active: Flags | None = None) -> Step:
+        """Move a world, its `active` episodes [batch] alone, whose knobs are turned and that is sent what is left."""
         for place, channel in enumerate(self.channels):
             if isinstance(channel, DynamicsChannel) and not channel.part.budget.zero:
                 values, due = self._charged(place, np.zeros((len(actions), channel.width)), proposals)
                 assert isinstance(world, Tunable)  # its game has knobs
                 world.turn(channel.knobs, values, due)
                 self._note(channel.knobs, values, due)
-        return world.step(self.sent(actions, proposals))
+        return world.step(self.sent(actions, proposals), active)
 
     def _through(self, kind: type[Channel], target: Array, proposals: Floats) -> Array:
         for place, channel in enumerate(self.channels):

@@ -1,0 +1,92 @@
+"""Attackers that oracles have found, kept in a folder, so that no search is made twice."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sparring.attack_game import AttackGame, Effort, Side
+from sparring.errors import SparringError
+from sparring.files import write_text
+from sparring.given_attacker import GivenAttacker
+from sparring.journal import Journal, digest, document_of, versions
+from sparring.oracle import Finding, Oracle
+from sparring.policy import Policy
+
+__all__ = ["Keeper", "Search"]
+
+FOLDER = "attackers"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What decides what an oracle finds."""
+
+    duel: AttackGame
+    victim: Policy
+    spec: str
+    oracle: Oracle
+    effort: Effort | None
+    seed: int
+
+    def identity(self) -> str:
+        """A fingerprint of it, versions included."""
+        charged = [[part.threat, dict(part.options), part.budget.value] for part in self.duel.charged]
+        options = self.oracle.options.model_dump(mode="json")
+        effort = None if self.effort is None else asdict(self.effort)
+        return digest(
+            self.duel.game.spec, charged, document_of(self.victim), self.spec, self.oracle.name, options, effort,
+            self.seed, versions(),
+        )  # fmt: skip
+
+
+class Keeper:
+    """The findings of a folder. An attacker that cannot be written down is found anew, which gives the same one."""
+
+    def __init__(self, journal: Journal) -> None:
+        """Keep findings beside the episodes of a journal."""
+        self.journal = journal
+        self._folder = journal.folder / FOLDER
+
+    def found(self, search: Search) -> tuple[Finding, float] | None:
+        """What this search found before, and the seconds that it took; None where that is not known."""
+        path = self._path(search)
+        if path is None or not path.exists():
+            return None
+        told = json.loads(path.read_text(encoding="utf-8"))
+        attacker = _restored(search.duel, told["attacker"])
+        if attacker is None:
+            return None
+        finding = Finding(attacker, told["claimed"], told["steps"], tuple(told["warnings"]))
+        return finding, float(told["seconds"])
+
+    def keep(self, search: Search, finding: Finding, seconds: float) -> None:
+        """Write a finding down, if the attacker comes back from its document as it is."""
+        path = self._path(search)
+        if path is None:
+            return
+        try:
+            document = finding.attacker.to_document()
+        except SparringError:  # this one has no document
+            return
+        again = _restored(search.duel, json.loads(json.dumps(document)))
+        if again is None or again.to_document() != document:
+            return
+        self._folder.mkdir(exist_ok=True)
+        told = {"attacker": document, "claimed": finding.claimed, "steps": finding.steps,
+                "warnings": list(finding.warnings), "seconds": seconds}  # fmt: skip
+        write_text(path, json.dumps(told) + "\n")
+
+    def _path(self, search: Search) -> Path | None:
+        """Where a finding lies; None for attackers from files, which may change behind their name and load at once."""
+        return None if isinstance(search.oracle, GivenAttacker) else self._folder / f"{search.identity()}.json"
+
+
+def _restored(duel: AttackGame, document: dict[str, Any]) -> Policy | None:
+    """The attacker of a document, where this form can make one of it."""
+    try:
+        return duel.restore(document, Side.ATTACKER)
+    except (SparringError, KeyError, TypeError, ValueError):
+        return None
