@@ -191,7 +191,14 @@ def test_what_cannot_be_told_apart_is_not_kept(tmp_path):
 
 
 def command(folder, out):
-    words = ["evaluate", "gym:Pendulum-v1(max_episode_steps=100)", "--threat", "observation(space=raw)", "--budget", "0.3"]
+    words = [
+        "evaluate",
+        "gym:Pendulum-v1(max_episode_steps=100)",
+        "--threat",
+        "observation(space=raw)",
+        "--budget",
+        "0.3",
+    ]
     words += ["--victim", "uniform", "--oracle", "random", "--episodes", "24"]
     words += ["--batch", "4", "--workers", "2", "--json", str(out)]
     return [sys.executable, "-c", MAIN, *words, *([] if folder is None else ["--resume", str(folder)])]

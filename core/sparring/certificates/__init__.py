@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sparring.certificates.actions import CertifiedActions, certify_actions
 from sparring.certificates.branching import CertifiedSeed
+from sparring.certificates.changes import ActionChange, action_change
 from sparring.certificates.gaussian import GaussianChange, gaussian_change
 from sparring.certificates.limits import SearchLimits
 from sparring.certificates.radius import CertifiedRadius, certified_radius
@@ -20,6 +21,7 @@ from sparring.certificates.tabular import TabularBound, compare_with_exact, tota
 from sparring.certificates.victims import HasRecurrentModule, greedy_module, recurrent_module
 
 __all__ = [
+    "ActionChange",
     "CertifiedActions",
     "CertifiedRadius",
     "CertifiedRollout",
@@ -31,6 +33,7 @@ __all__ = [
     "SearchLimits",
     "Simulator",
     "TabularBound",
+    "action_change",
     "certified_radius",
     "certify_actions",
     "certify_return",
