@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.policy import Ability, Policy
 from sparring.simulated import Box, SimulatedGame, Step
@@ -130,7 +129,7 @@ class Tracker(Policy):
         return torch.tanh(-self.gain * seen + kept)
 
     def to_document(self):
-        raise RefusedError("a test's policy")
+        return {"kind": "tracker", **{name: getattr(self, name) for name in ("gain", "weight", "noise", "normalises")}}
 
 
 @dataclass(frozen=True, eq=False)

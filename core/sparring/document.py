@@ -24,8 +24,10 @@ __all__ = [
     "PluginRecord",
     "PolicyRecord",
     "Provenance",
+    "SearchRecord",
     "StatisticsRecord",
     "ThreatRecord",
+    "TriedRecord",
     "read_evaluations",
 ]
 
@@ -123,8 +125,33 @@ class NominalRecord(Record):
     statistics: StatisticsRecord | None = None
 
 
+class TriedRecord(Record):
+    """One of the attackers that an oracle chose from; see `sparring.oracle.Tried`."""
+
+    oracle: str
+    value: float | None
+    ci95: tuple[float, float] | None = None
+    episodes: int | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    warnings: list[str] = Field(default_factory=list)
+
+
+class SearchRecord(Record):
+    """What a search over settings cost and found; see `sparring.oracle.Search`."""
+
+    oracle: str
+    space: dict[str, str]
+    best: str
+    trials: int
+    resumed: int
+    together: int
+    steps: int
+    seconds: float
+
+
 class AttackRecord(Record):
-    """The victim's return under what one oracle found; the last five fields are those of `NominalRecord`."""
+    """The victim's return under what one oracle found; what is not said here is as in `NominalRecord`."""
 
     oracle: str
     value: float
@@ -138,6 +165,10 @@ class AttackRecord(Record):
     lengths: list[int] | None = None
     truncated: list[bool] | None = None
     statistics: StatisticsRecord | None = None
+    tried: list[TriedRecord] | None = None
+    """What it chose from, where it tried several attackers."""
+    search: SearchRecord | None = None
+    """What was searched, where it searched settings."""
 
 
 class ExploitabilityRecord(Record):

@@ -12,16 +12,16 @@ from sparring.errors import SparringError
 from sparring.files import write_text
 from sparring.given_attacker import GivenAttacker
 from sparring.journal import Journal, digest, document_of, versions
-from sparring.oracle import Finding, Oracle
+from sparring.oracle import Finding, Oracle, Search, Tried
 from sparring.policy import Policy
 
-__all__ = ["Keeper", "Search"]
+__all__ = ["Keeper", "Sought"]
 
 FOLDER = "attackers"
 
 
 @dataclass(frozen=True)
-class Search:
+class Sought:
     """What decides what an oracle finds."""
 
     duel: AttackGame
@@ -50,38 +50,41 @@ class Keeper:
         self.journal = journal
         self._folder = journal.folder / FOLDER
 
-    def found(self, search: Search) -> tuple[Finding, float] | None:
+    def found(self, sought: Sought) -> tuple[Finding, float] | None:
         """What this search found before, and the seconds that it took; None where that is not known."""
-        path = self._path(search)
+        path = self._path(sought)
         if path is None or not path.exists():
             return None
         told = json.loads(path.read_text(encoding="utf-8"))
-        attacker = _restored(search.duel, told["attacker"])
+        attacker = _restored(sought.duel, told["attacker"])
         if attacker is None:
             return None
-        finding = Finding(attacker, told["claimed"], told["steps"], tuple(told["warnings"]))
+        tried = tuple(_tried(each) for each in told["tried"])
+        searched = None if told["search"] is None else Search(**told["search"])
+        finding = Finding(attacker, told["claimed"], told["steps"], tuple(told["warnings"]), tried, searched)
         return finding, float(told["seconds"])
 
-    def keep(self, search: Search, finding: Finding, seconds: float) -> None:
+    def keep(self, sought: Sought, finding: Finding, seconds: float) -> None:
         """Write a finding down, if the attacker comes back from its document as it is."""
-        path = self._path(search)
+        path = self._path(sought)
         if path is None:
             return
         try:
             document = finding.attacker.to_document()
         except SparringError:  # this one has no document
             return
-        again = _restored(search.duel, json.loads(json.dumps(document)))
+        again = _restored(sought.duel, json.loads(json.dumps(document)))
         if again is None or again.to_document() != document:
             return
         self._folder.mkdir(exist_ok=True)
         told = {"attacker": document, "claimed": finding.claimed, "steps": finding.steps,
-                "warnings": list(finding.warnings), "seconds": seconds}  # fmt: skip
+                "warnings": list(finding.warnings), "tried": [asdict(each) for each in finding.tried],
+                "search": None if finding.search is None else asdict(finding.search), "seconds": seconds}  # fmt: skip
         write_text(path, json.dumps(told) + "\n")
 
-    def _path(self, search: Search) -> Path | None:
+    def _path(self, sought: Sought) -> Path | None:
         """Where a finding lies; None for attackers from files, which may change behind their name and load at once."""
-        return None if isinstance(search.oracle, GivenAttacker) else self._folder / f"{search.identity()}.json"
+        return None if isinstance(sought.oracle, GivenAttacker) else self._folder / f"{sought.identity()}.json"
 
 
 def _restored(duel: AttackGame, document: dict[str, Any]) -> Policy | None:
@@ -90,3 +93,9 @@ def _restored(duel: AttackGame, document: dict[str, Any]) -> Policy | None:
         return duel.restore(document, Side.ATTACKER)
     except (SparringError, KeyError, TypeError, ValueError):
         return None
+
+
+def _tried(told: dict[str, Any]) -> Tried:
+    """What JSON made lists of is tuples again."""
+    limits = None if told["ci95"] is None else tuple(told["ci95"])
+    return Tried(**{**told, "ci95": limits, "warnings": tuple(told["warnings"])})

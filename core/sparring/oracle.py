@@ -3,16 +3,59 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
+from sparring._needs import check_needs
 from sparring.attack_game import AttackGame, Effort, Operation
 from sparring.plugin import Plugin
 from sparring.policy import Ability, Policy
+from sparring.specs import parse
+from sparring.streams import stream
 
-__all__ = ["Finding", "Oracle"]
+__all__ = ["Finding", "Oracle", "Search", "Tried"]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One of the attackers that an oracle chose from, measured on episodes for choosing, which are not the scored."""
+
+    oracle: str
+    """The oracle and its settings, as a spec."""
+    value: float | None
+    """The victim's return; None where it was refused."""
+    ci95: tuple[float, float] | None = None
+    episodes: int | None = None
+    steps: int = 0
+    """Simulator steps, those of measuring it included."""
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    """What there is to doubt, or why it was refused."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search over settings cost and found."""
+
+    oracle: str
+    """Whose settings."""
+    space: Mapping[str, str]
+    """What each setting was searched over, in words."""
+    best: str
+    """The settings that were kept, as a spec."""
+    trials: int
+    """Settings tried, those of earlier runs that it went on from included."""
+    resumed: int
+    """Trials of earlier runs among them."""
+    together: int
+    """Trials proposed at once; the outcome depends on it, and on no number of workers."""
+    steps: int
+    """Simulator steps of all trials."""
+    seconds: float
+    """Of all trials, added up over workers."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +68,10 @@ class Finding:
     steps: int = 0
     """Simulator steps, or passes over the game's arrays, spent."""
     warnings: tuple[str, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    """What it chose from, where it tried several attackers."""
+    search: Search | None = None
+    """What was searched, where it searched settings."""
 
 
 class Oracle(Plugin):
@@ -33,6 +80,30 @@ class Oracle(Plugin):
     kind: ClassVar[str] = "oracle"
     needs: ClassVar[frozenset[Ability | Operation]] = frozenset()
     """Abilities of the victim and operations of the attack game without which it cannot work."""
+    beside: ClassVar[frozenset[str]] = frozenset()
+    """Options that leave its chance as it is, such as workers and files, so that it goes on when they are others."""
+
+    def chance(self, seed: int, spec: str) -> np.random.Generator:
+        """All its randomness: a stream for each spec, short of options that `beside` names."""
+        if self.beside and "(" in spec:
+            told = parse(spec)
+            kept = {name: value for name, value in told.options.items() if name not in self.beside}
+            spec = str(replace(told, options=kept))
+        return stream(seed, "oracle", spec)
+
+    def check_fit(self, duel: AttackGame, victim: Policy, name: str) -> None:
+        """Refuse a game of another form, or one or a victim that lacks what it needs.
+
+        Args:
+            duel: the attack game.
+            victim: who is attacked.
+            name: what the line calls this oracle.
+
+        Raises:
+            RefusedError: the line says what is missing.
+        """
+        self.check_form(duel.game)
+        check_needs(f"oracle {name}", self.needs, duel, victim)
 
     @abstractmethod
     def attack(self, duel: AttackGame, victim: Policy, *, effort: Effort | None, rng: np.random.Generator) -> Finding:

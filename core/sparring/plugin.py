@@ -34,9 +34,15 @@ class PluginOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def unit(name: str) -> dict[str, JsonValue]:
-    """The unit of an option, for `Field(..., json_schema_extra=unit("seconds"))`; `plugins info` shows it."""
-    return {"unit": name}
+def unit(name: str, *, searched: bool = True) -> dict[str, JsonValue]:
+    """The unit of an option, for `Field(..., json_schema_extra=unit("seconds"))`; `plugins info` shows it.
+
+    Args:
+        name: the unit.
+        searched: whether a search over settings ranges over the option where it is told nothing else; say no where the
+            option is an amount of work.
+    """
+    return {"unit": name} if searched else {"unit": name, "searched": False}
 
 
 class NoOptions(PluginOptions):

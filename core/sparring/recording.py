@@ -13,9 +13,12 @@ from sparring.document import (
     NominalRecord,
     PartRecord,
     PolicyRecord,
+    SearchRecord,
     ThreatRecord,
+    TriedRecord,
 )
 from sparring.exploitability import Estimate, Interval
+from sparring.oracle import Search, Tried
 
 __all__ = [
     "benign_record",
@@ -25,7 +28,9 @@ __all__ = [
     "interval_record",
     "kept_episodes",
     "nominal_record",
+    "search_record",
     "threat_record",
+    "tried_record",
 ]
 
 
@@ -81,6 +86,16 @@ def kept_episodes(value: Estimate) -> dict[str, Any]:
     """The fields of the episodes behind a value, as far as they are kept."""
     kept = {name: getattr(value, name) for name in ("returns", "seeds", "lengths", "truncated")}
     return {name: None if each is None else list(each) for name, each in kept.items()}
+
+
+def tried_record(tried: Tried) -> TriedRecord:
+    """One of the attackers that an oracle chose from."""
+    return TriedRecord(**{**vars(tried), "warnings": list(tried.warnings)})
+
+
+def search_record(search: Search) -> SearchRecord:
+    """What a search cost and found."""
+    return SearchRecord(**{**vars(search), "space": dict(search.space)})
 
 
 def certificate_record(found: Certificate) -> dict[str, object]:

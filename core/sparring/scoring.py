@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtrit
 
-from sparring._needs import check_needs
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import AttackRecord
 from sparring.errors import RequestError
 from sparring.exploitability import Estimate, Interval
-from sparring.keeping import Keeper, Search
+from sparring.keeping import Keeper, Sought
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
-from sparring.recording import kept_episodes
+from sparring.recording import kept_episodes, search_record, tried_record
 from sparring.simulated.attackers import RandomAttacker
 from sparring.streams import stream
 
@@ -63,7 +62,7 @@ class Judge:
             RequestError: what it proposes is no policy of the attacker.
             ArithmeticError: where values are exact, its attacker does not attain what it claims.
         """
-        _check_fit(self.duel, self.victim, name, oracle)
+        oracle.check_fit(self.duel, self.victim, name)
         finding, seconds = self._finding(name, oracle, effort)
         judged = self._judged(name, self.duel.check_policy(finding.attacker, Side.ATTACKER))
         warnings = [*finding.warnings, *_doubts(name, finding, judged.scored)]
@@ -76,22 +75,24 @@ class Judge:
             seconds=seconds,
             warnings=warnings,
             **kept_episodes(judged.scored),
+            tried=[tried_record(each) for each in finding.tried] or None,
+            search=None if finding.search is None else search_record(finding.search),
         )
         return Attack(name, judged.attacker, judged.selected, judged.scored, record)
 
     def _finding(self, name: str, oracle: Oracle, effort: Effort | None) -> tuple[Finding, float]:
         """What the oracle finds, and the seconds of its search."""
-        search = Search(self.duel, self.victim, name, oracle, effort, self.seed)
-        kept = None if self.keeper is None else self.keeper.found(search)
+        sought = Sought(self.duel, self.victim, name, oracle, effort, self.seed)
+        kept = None if self.keeper is None else self.keeper.found(sought)
         if kept is not None:
             return kept
         began = time.perf_counter()
-        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=stream(self.seed, "oracle", name))
+        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=oracle.chance(self.seed, name))
         seconds = time.perf_counter() - began
         if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
             raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
         if self.keeper is not None:
-            self.keeper.keep(search, finding, seconds)
+            self.keeper.keep(sought, finding, seconds)
         return finding, seconds
 
     def _judged(self, name: str, attacker: Policy | None) -> Attack:
@@ -191,11 +192,6 @@ def interval_over_seeds(
     lower, oracle = max(reached, key=lambda pair: pair[0])
     method = f"{oracle}, {top.backend}"
     return Interval(lower, -top.least_return, exact=False, over=top.over, confidence=top.confidence, method=method)
-
-
-def _check_fit(duel: AttackGame, victim: Policy, name: str, oracle: Oracle) -> None:
-    oracle.check_form(duel.game)
-    check_needs(f"oracle {name}", oracle.needs, duel, victim)
 
 
 def _doubts(name: str, finding: Finding, value: Estimate) -> list[str]:

@@ -7,13 +7,16 @@ from numpy.typing import NDArray
 
 from sparring.attack_game import AttackGame
 from sparring.errors import RefusedError
+from sparring.oracle import Tried
 from sparring.policy import Ability, Policy
 from sparring.simulated.attack_game import SimulatedAttackGame
+from sparring.simulated.attackers import RandomAttacker
 from sparring.simulated.chance import EpisodeStreams
 from sparring_plugins.oracles._ascent import Slope, ascend
+from sparring_plugins.oracles._choosing import Yardstick
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
 
-__all__ = ["doubts_of", "simulated"]
+__all__ = ["doubts_of", "no_stronger_than_noise", "simulated"]
 
 EPISODES, STEPS = 4, 24
 SMALL = 0.02
@@ -63,6 +66,15 @@ def doubts_of(
     if Ability.DETERMINISTIC not in victim.abilities and attacker.objective != "divergence":
         told.append("the victim draws its actions, and is attacked as if it took the mean or the likeliest")
     return tuple(told), steps
+
+
+def no_stronger_than_noise(yardstick: Yardstick, tried: Tried) -> tuple[tuple[str, ...], int]:
+    """A warning where a learned attack does not beat noise on the episodes it was chosen on, and the steps spent."""
+    noise = yardstick.value(RandomAttacker())
+    if tried.value is None or tried.value < noise:
+        return (), noise.steps
+    told = f"what it learned is no stronger than noise: {tried.value:.4g} against {float(noise):.4g}"
+    return (f"{told} on {yardstick.episodes} episodes",), noise.steps
 
 
 def _length(units: NDArray[np.float64], norm: str) -> NDArray[np.float64]:

@@ -12,9 +12,10 @@ from sparring.simulated.chance import Chance
 
 __all__ = ["GradientAttacker", "Objective"]
 
-Objective = Literal["departure", "divergence", "critic", "min-q"]
+Objective = Literal["departure", "divergence", "critic", "min-q", "learned-critic"]
 """What is raised: the distance from the nominal action (of discrete actions, its improbability), the KL divergence
-from the nominal distribution, the critic's displeasure, or that of the victim's own action values."""
+from the nominal distribution, the critic's displeasure, that of the victim's own action values, or that of a critic
+which was learned of the victim."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from sparring.acting import HasDeviation, HasInputGradient
 from sparring.errors import RefusedError
 from sparring.simulated.attackers import AttackView
 from sparring.simulated.spaces import Discrete
+from sparring_plugins.critics.transitions import features_of
 from sparring_plugins.networks.policy import NetworkPolicy
 from sparring_plugins.networks.threads import threads_for
+from sparring_plugins.oracles._critic_attacker import CriticAttacker
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
 
 __all__ = ["Goal", "goal_of"]
@@ -63,6 +65,8 @@ def goal_of(attacker: GradientAttacker, view: AttackView) -> Goal:
     with torch.no_grad(), threads_for(len(view.seen) * WORK):
         nominal = outputs(torch.tensor(np.asarray(view.seen)))
     discrete = isinstance(view.action, Discrete)
+    if isinstance(attacker, CriticAttacker):
+        return Goal(_mixed_of(attacker, view, outputs, nominal))
     if attacker.objective == "divergence":
         return Goal(_divergence_of(outputs, nominal, None if discrete else _weights(victim, nominal), discrete))
     if attacker.objective == "departure":
@@ -89,6 +93,22 @@ def _departure_of(outputs: Callable[[Tensor], Tensor], nominal: Tensor, discrete
         taken = nominal.argmax(dim=1)
         return lambda shown: nn.functional.cross_entropy(outputs(shown), taken, reduction="none")
     return lambda shown: (outputs(shown) - nominal).square().sum(dim=1)
+
+
+def _mixed_of(
+    attacker: CriticAttacker, view: AttackView, outputs: Callable[[Tensor], Tensor], nominal: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """The critic's displeasure, the divergence, or a mixture (thesis, section 6.4.5), each in its own unit."""
+    critic, mix = attacker.critic, attacker.mix
+    assert critic is not None  # the oracle has trained it
+    truth = torch.tensor(features_of(view.victim, view.seen))
+    parts: list[tuple[float, Callable[[Tensor], Tensor]]] = []
+    if mix > 0:
+        parts.append((mix / attacker.critic_unit, lambda shown: -critic.judged(truth, outputs(shown).float())))
+    if mix < 1:
+        divergence = _divergence_of(outputs, nominal, _weights(view.victim, nominal), discrete=False)
+        parts.append(((1 - mix) / attacker.divergence_unit, divergence))
+    return lambda shown: torch.stack([weight * part(shown) for weight, part in parts]).sum(dim=0)
 
 
 def _weights(victim: object, nominal: Tensor) -> Tensor:
