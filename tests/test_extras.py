@@ -95,6 +95,21 @@ pyarrow.parquet.write_table(pyarrow.table({"seed": [1, 2]}), "rows.parquet")
 assert pyarrow.parquet.read_table("rows.parquet").column("seed").to_pylist() == [1, 2]
 """
 
+SEARCH = """
+import optuna
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+study = optuna.create_study()
+study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=3)
+assert len(study.trials) == 3
+"""
+
+RAY = """
+import ray
+ray.init(num_cpus=1, include_dashboard=False)
+assert ray.get(ray.remote(lambda: 6 * 7).remote()) == 42
+ray.shutdown()
+"""
+
 ENGINES = {
     "openspiel": (OPENSPIEL, {"open-spiel"}),
     "torch": (TORCH, {"torch", "safetensors"}),
@@ -103,6 +118,8 @@ ENGINES = {
     "pettingzoo": (PETTINGZOO, {"pettingzoo", "gymnasium"}),
     "plots": (PLOTS, {"matplotlib"}),
     "parquet": (PARQUET, {"pyarrow"}),
+    "search": (SEARCH, {"optuna"}),
+    "ray": (RAY, {"optuna", "ray"}),
 }
 ALL_ENGINES = set().union(*(brought for _, brought in ENGINES.values()))
 

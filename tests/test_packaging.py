@@ -64,7 +64,8 @@ def test_extra_all_is_the_union_of_the_others(wheel_files: dict[str, bytes]) -> 
     (text,) = [wheel_files[name] for name in wheel_files if name.endswith(".dist-info/METADATA")]
     metadata = message_from_bytes(text)
     extras = set(metadata.get_all("Provides-Extra", []))
-    assert extras == {"openspiel", "torch", "mujoco", "atari", "pettingzoo", "plots", "parquet", "all"}
+    engines = {"openspiel", "torch", "mujoco", "atari", "pettingzoo", "plots", "parquet", "search", "ray"}
+    assert extras == {*engines, "all"}
     (union,) = [line for line in metadata.get_all("Requires-Dist", []) if line.startswith("sparring[")]
     named = re.fullmatch(r"sparring\[([a-z,]+)\] *; extra == ['\"]all['\"]", union)
     assert named is not None, union

@@ -104,7 +104,7 @@ def evaluate(
     interval = _chosen(interval, seeded, over)
     best = duel.optimum() if optimum and duel.can.known_optimum else None
     named = describe(victim) if victim_spec is None else victim_spec
-    used = _plugins_used(duel, named, oracles, metrics, bounds, known)
+    used = _plugins_used(duel, named, [*oracles, *_tried(found)], metrics, bounds, known)
     return Evaluation(
         game=GameRecord(spec=duel.game.spec, form=duel.game.form.value, players=duel.game.players),
         threat=threat_record(duel),
@@ -136,6 +136,12 @@ def _chosen(interval: Interval, seeded: Interval | None, over: str) -> Interval:
             "over seeds: no certificate proves a return over seeds; name bounds that do, such as 'crown'"
         )
     return seeded
+
+
+def _tried(found: Sequence[Attack]) -> list[str]:
+    """Oracles that others ran."""
+    records = [attack.record for attack in found if attack.record is not None]
+    return [tried.oracle for record in records for tried in record.tried or []]
 
 
 def _oracles(oracles: Sequence[str | Oracle], registry: Registry) -> list[tuple[str, Oracle]]:

@@ -19,7 +19,9 @@ from sparring.registry import Registry
 
 __all__ = ["Clock", "record_plugins"]
 
-PACKAGES = ("numpy", "scipy", "numba", "open_spiel", "torch", "gymnasium", "mujoco", "ale-py", "pettingzoo")
+PACKAGES = (
+    "numpy", "scipy", "numba", "open_spiel", "torch", "gymnasium", "mujoco", "ale-py", "pettingzoo", "optuna",
+)  # fmt: skip
 
 
 class Clock:

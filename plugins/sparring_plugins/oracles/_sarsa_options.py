@@ -18,7 +18,7 @@ class SarsaOptions(PluginOptions):
     """Options that `robust-sarsa` and `rs+mad` share; defaults follow the published ones where there are any."""
 
     weights: Positive = Field(
-        (0.3,), description="regularisation weights to try, lambda_RS; values are scaled to a deviation of 1"
+        (3.0,), description="regularisation weights to try, lambda_RS; values are scaled to a deviation of 1"
     )
     radii: Positive = Field((0.05,), description="radii to try, of the action's ball, as parts of its range")
     bounds: str = Field(
