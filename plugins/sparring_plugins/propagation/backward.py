@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.affine import Linear
+from sparring_plugins.propagation.compiled_rows import Share, least_over_boxes, shares, through_lines
 from sparring_plugins.propagation.curves import Lines
 from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.kernels.calling import serves
 from sparring_plugins.propagation.nodes import Affine, Elementwise, Node, Planes
 
 __all__ = ["Backward", "Relaxation"]
-
-Share = Tensor | float
-"""Part of each row's bound, [batch or 1, rows]."""
-
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
@@ -86,6 +84,7 @@ class Backward:
     def _descend(self, first: int, rows: dict[int, Tensor], odd: Share, even: Share) -> Tensor:
         """Move rows down from a place; `odd` and `even` are shares that do and do not turn with a row's sign."""
         self._rows, self._odd, self._even, self._mirrored = rows, odd, even, True
+        self._counted: set[int] = set()
         for place in range(first, 0, -1):
             here = self._rows.pop(place, None)
             if here is not None:
@@ -94,6 +93,11 @@ class Backward:
 
     def _least_at_input(self) -> Tensor:
         rows = self._rows.pop(0, None)
+        if rows is not None and self._enclosure.is_box and serves(rows, rows.numel()):
+            box, take = self._enclosure.box, self._take
+            if isinstance(take, slice):
+                box, take = (box[0][take], box[1][take]), None
+            return least_over_boxes(rows.flatten(2), box, take, self._odd, self._even, self._mirrored)
         known = self._both(self._odd, -1.0) - self._both(self._even, 1.0)
         if rows is None:
             return known + self._enclosure.low.new_zeros(self._enclosure.low.shape[0], 1)
@@ -117,12 +121,14 @@ class Backward:
         self._rows[place] = rows if there is None else there + rows
 
     def _through_affine(self, place: int, node: Affine, rows: Tensor, starting: bool) -> None:
-        bias = node.bias()
-        if bias is not None:
-            self._odd = self._odd + rows.flatten(2) @ bias.expand(node.shape).flatten()
+        bias = None if place in self._counted else node.bias()
         # Where only curves come after a node, their lines already hold its error.
-        if node.terms and (starting or place not in self._graph.under_curves):
-            error = self._error(place)
+        error = self._error(place) if node.terms and (starting or place not in self._graph.under_curves) else None
+        if (bias is not None or error is not None) and serves(rows, rows.numel()):
+            self._count(rows, None if bias is None else bias.expand(node.shape), error)
+        else:
+            if bias is not None:
+                self._odd = self._odd + rows.flatten(2) @ bias.expand(node.shape).flatten()
             if error is not None:
                 self._even = self._even + _product(rows.detach().abs(), self._picked(error))
         count = rows.shape[:2]
@@ -130,23 +136,42 @@ class Backward:
             if moved is not None:
                 self._put(source, moved.view(*count, *moved.shape[1:]))
 
+    def _count(self, rows: Tensor, bias: Tensor | None, error: Tensor | None) -> None:
+        """Add what rows come to at an affine node."""
+        take = self._take
+        if isinstance(take, slice):
+            error, take = None if error is None else error[take], None
+        odd, even = shares(rows, bias, error, take)
+        if odd is not None:
+            self._odd = self._odd + odd
+        if even is not None:
+            self._even = self._even + even
+
     def _parted(self, rows: Tensor) -> Tensor:
         """Let rows and their negatives part, wherever they stand."""
         if not self._mirrored:
             return rows
         self._odd, self._even = self._both(self._odd, -1.0), self._both(self._even, 1.0)
-        self._rows = {place: torch.cat([waiting, -waiting], 1) for place, waiting in self._rows.items()}
-        self._mirrored = False
+        self._part_waiting()
         return torch.cat([rows, -rows], 1)
+
+    def _part_waiting(self) -> None:
+        if self._mirrored:
+            self._rows = {place: torch.cat([waiting, -waiting], 1) for place, waiting in self._rows.items()}
+            self._mirrored = False
 
     def _through_curve(self, place: int, node: Elementwise, rows: Tensor) -> None:
         found = self._relaxation(place)
         lines = found.lines
         assert isinstance(lines, Lines)
+        if not found.per_row and serves(rows, 2 * rows.numel()) and not self._is_shared(node, rows, lines):
+            self._through_lines(node.inputs[0], rows, lines)
+            return
         picked = _as_it_is if found.per_row else self._picked
         slopes = (picked(lines.lower_slope), picked(lines.upper_slope))
         shifts = (picked(lines.lower_intercept), picked(lines.upper_intercept))
-        if self._shared(node, rows, found, slopes, shifts):
+        if self._is_shared(node, rows, lines, found.per_row):
+            self._shared(node, rows, slopes, shifts)
             return
         rows = self._parted(rows)
         positive, negative = rows.clamp(min=0), rows.clamp(max=0)
@@ -156,6 +181,20 @@ class Backward:
             self._odd = self._odd + (_product(positive, shifts[0]) + _product(negative, shifts[1]))
             slopes = (slopes[0].unsqueeze(1), slopes[1].unsqueeze(1))
         self._put(node.inputs[0], torch.addcmul(positive * slopes[0], negative, slopes[1]))
+
+    def _through_lines(self, below: int, rows: Tensor, lines: Lines) -> None:
+        """Through a curve and past the bias of the layer below, where no other curve stands on that."""
+        layer, take = self._graph.nodes[below], self._take
+        bias = layer.bias() if isinstance(layer, Affine) and len(self._graph.users[below]) == 1 else None
+        if bias is not None:
+            self._counted.add(below)
+            bias = bias.expand(layer.shape)
+        if isinstance(take, slice):
+            lines, take = lines.of(take), None
+        moved, known = through_lines(rows, lines, take, bias, self._odd, self._even, self._mirrored)
+        self._part_waiting()
+        self._odd, self._even = known, 0.0
+        self._put(below, moved)
 
     def _through_planes(self, place: int, node: Node, rows: Tensor) -> None:
         """As through a curve, with a slope for each input."""
@@ -176,14 +215,21 @@ class Backward:
                 slopes = (slopes[0].unsqueeze(1), slopes[1].unsqueeze(1))
             self._put(source, torch.addcmul(positive * slopes[0], negative, slopes[1]))
 
+    def _is_shared(self, node: Elementwise, rows: Tensor, lines: Lines, per_row: bool = False) -> bool:
+        """Whether all samples share the rows at a curve, and the layer below has fewer inputs than there are rows."""
+        layer = self._graph.nodes[node.inputs[0]]
+        return (
+            isinstance(layer, Linear) and self._mirrored and not self._rows and not per_row and rows.shape[0] == 1
+            and lines.lower_slope.shape[0] != 1 and len(node.shape) == 1 and rows.shape[1] > layer.weight().shape[1]
+        )  # fmt: skip
+
     def _shared(
         self,
         node: Elementwise,
         rows: Tensor,
-        found: Relaxation,
         slopes: tuple[Tensor, Tensor],
         shifts: tuple[Tensor, Tensor],
-    ) -> bool:
+    ) -> None:
         """Move rows that all samples share through a curve and the linear layer below it in one product.
 
         With slopes split into middle and half-width the moved rows are `rows m W -+ |rows| h W`, and `m W`, `h W`
@@ -191,11 +237,7 @@ class Backward:
         """
         below = node.inputs[0]
         layer = self._graph.nodes[below]
-        if (
-            not isinstance(layer, Linear) or not self._mirrored or self._rows or found.per_row or rows.shape[0] != 1
-            or slopes[0].shape[0] == 1 or len(node.shape) != 1 or rows.shape[1] <= layer.weight().shape[1]
-        ):  # fmt: skip
-            return False
+        assert isinstance(layer, Linear)
         matrix, weight, bias = rows[0], layer.weight(), layer.bias()
         middle, half = (slopes[1] + slopes[0]) * 0.5, (slopes[1] - slopes[0]) * 0.5
         center, width = (shifts[1] + shifts[0]) * 0.5, (shifts[1] - shifts[0]) * 0.5
@@ -213,7 +255,6 @@ class Backward:
         self._odd = torch.cat([known - unsure, -known - unsure], 1)
         self._even, self._mirrored = 0.0, False
         self._rows[layer.inputs[0]] = torch.cat([there - apart, -there - apart], 1)
-        return True
 
     def _picked(self, values: Tensor) -> Tensor:
         """Values of the region's batch for the rows' batch."""

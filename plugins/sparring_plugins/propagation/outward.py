@@ -7,11 +7,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.curves import Lines
+from sparring_plugins.propagation.compiled_lines import compiled_lines, has_compiled_lines
+from sparring_plugins.propagation.curves import Curve, Lines
+from sparring_plugins.propagation.kernels.calling import serves
 from sparring_plugins.propagation.nodes import Interval, Planes, magnitude
 from sparring_plugins.propagation.rounding import gamma, tiny_of
 
-__all__ = ["outward", "outward_planes"]
+__all__ = ["outward", "outward_lines", "outward_planes"]
+
+
+def outward_lines(curve: Curve, source: Interval, error: Tensor | None, nodes: int, choice: str) -> Lines:
+    """Lines around a curve for CROWN that also cover rounding; arguments as of `outward`."""
+    if has_compiled_lines(curve) and serves(source.low, source.low.numel()):
+        return compiled_lines(curve, source, error, nodes, choice)
+    return outward(curve.lines(*source, choice), source, error, curve.error(*source), nodes)
 
 
 def outward(lines: Lines, source: Interval, error: Tensor | None, inexact: Tensor | float, nodes: int) -> Lines:

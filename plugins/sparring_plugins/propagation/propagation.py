@@ -16,7 +16,7 @@ from sparring_plugins.propagation.curves import ReLU
 from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.nodes import Affine, Elementwise, Interval, Node, Planar
-from sparring_plugins.propagation.outward import outward, outward_planes
+from sparring_plugins.propagation.outward import outward_lines, outward_planes
 from sparring_plugins.propagation.specified import over_box
 from sparring_plugins.propagation.windows import Windows, largest_window
 
@@ -169,10 +169,7 @@ class Propagation:
             sources = self._sources(node)
             if isinstance(node, Elementwise):
                 error = self._error(node.inputs[0]) if node.inputs[0] in self._graph.under_curves else None
-                lines = node.curve.lines(*sources[0], self._slope)
-                found = Relaxation(
-                    outward(lines, sources[0], error, node.curve.error(*sources[0]), len(self._graph.nodes))
-                )
+                found = Relaxation(outward_lines(node.curve, sources[0], error, len(self._graph.nodes), self._slope))
             else:
                 assert isinstance(node, Planar)
                 found = Relaxation(

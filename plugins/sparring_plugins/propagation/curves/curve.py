@@ -37,6 +37,11 @@ class Lines:
     upper_slope: Tensor
     upper_intercept: Tensor
 
+    def of(self, some: slice) -> Lines:
+        """Those of some samples, along the first dimension."""
+        parts = (self.lower_slope, self.lower_intercept, self.upper_slope, self.upper_intercept)
+        return Lines(*(part[some] for part in parts))
+
 
 class Curve(ABC):
     """A function of one real variable with everything needed to bound it on intervals.

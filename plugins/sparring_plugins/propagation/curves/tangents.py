@@ -5,12 +5,13 @@ The table chooses slopes and nothing else. No bound is less sound for a wrong en
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 from torch import Tensor
 
-__all__ = ["tanh_tangent"]
+__all__ = ["Table", "table_of", "tanh_tangent"]
 
 _LEAST, _MOST = 2.0**-12, 2.0**36  # distances of the end point from zero that the table knows
 _BITS = {torch.float32: (torch.int32, 15), torch.float64: (torch.int64, 44)}  # shifts that keep 8 bits of mantissa
@@ -28,6 +29,27 @@ def tanh_tangent(left: Tensor) -> Tensor:
     if kind != torch.int64:
         piece = piece.long()
     return torch.addcmul(intercepts.take(piece), slopes.take(piece), left)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The same table for loops that look it up by themselves: by the bits of the distance from zero."""
+
+    intercepts: Tensor
+    slopes: Tensor
+    mask: int  # all bits but the sign
+    nearest: int  # bits of the least distance
+    farthest: int
+    shift: int  # how many bits do not count
+
+
+@cache
+def table_of(dtype: torch.dtype) -> Table:
+    """The table of `tanh_tangent` for a processor."""
+    kind, shift = _BITS[dtype]
+    intercepts, slopes, _ = _tanh_pieces(dtype, torch.device("cpu"))
+    nearest, farthest = torch.tensor([_LEAST, _MOST], dtype=dtype).view(kind).tolist()
+    return Table(intercepts, slopes, torch.iinfo(kind).max, nearest, farthest, shift)
 
 
 @cache

@@ -13,7 +13,7 @@ from .tangents import tanh_tangent
 
 __all__ = ["Sigmoid", "Tanh"]
 
-_SMALL = {torch.float64: 1e-8, torch.float32: 1e-4}  # below it tanh(w) / w is 1 to rounding
+SMALL = {torch.float64: 1e-8, torch.float32: 1e-4}  # below it tanh(w) / w is 1 to rounding
 
 
 class Tanh(Curve):
@@ -142,7 +142,7 @@ def _above(left: Tensor, right: Tensor, width: Tensor, tangent: Tensor) -> tuple
     r = rounding(left.dtype, left.device)
     at_left, at_right = torch.tanh(left), torch.tanh(right)
     # (tanh b - tanh a) / (b - a), without the difference of near numbers.
-    width = torch.clamp_min(width, _SMALL[left.dtype])
+    width = torch.clamp_min(width, SMALL[left.dtype])
     chord = torch.tanh(width) / width * torch.addcmul(r.one, at_left, at_right, value=-1.0)
     flat_left, flat_right = detached(at_left), detached(at_right)
     legal = torch.addcmul(r.one, flat_right, flat_right, value=-1.0).ge_(detached(chord))  # 1 or 0

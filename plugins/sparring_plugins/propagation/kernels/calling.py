@@ -1,0 +1,48 @@
+"""When compiled loops serve, and how tensors are handed to them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["BITS", "ONE", "address", "line_kernels", "row_kernels", "serves"]
+
+THREADS = 8
+"""With more of them torch's own operations are faster where tensors are large."""
+GRAIN = 1 << 15
+"""Elements from which torch shares an operation out between threads."""
+
+ONE: dict[torch.dtype, Any] = {torch.float32: np.float32(1), torch.float64: np.float64(1)}
+"""By which a kernel knows the type of the numbers at an address."""
+BITS: dict[torch.dtype, Any] = {torch.float32: np.int32(0), torch.float64: np.int64(0)}
+"""Whole numbers as wide."""
+
+
+def serves(like: Tensor, work: int) -> bool:
+    """Whether compiled loops are for tensors like this one, with so many elements to pass over."""
+    return like.device.type == "cpu" and (work < GRAIN or torch.get_num_threads() <= THREADS)
+
+
+@cache
+def row_kernels() -> Any:
+    """The compiled loops over rows; importing numba takes as long as many bounds."""
+    from sparring_plugins.propagation.kernels import moving
+
+    return moving
+
+
+@cache
+def line_kernels() -> Any:
+    """The compiled loops over intervals."""
+    from sparring_plugins.propagation.kernels import lines
+
+    return lines
+
+
+def address(values: Tensor | float | None) -> int:
+    """Where a tensor lies, 0 for none."""
+    return values.data_ptr() if isinstance(values, Tensor) else 0
