@@ -85,6 +85,17 @@ class Region:
         return corners
 
     @property
+    def whole_ball(self) -> tuple[Tensor, float | Tensor] | None:
+        """Centre and radius of a ball of norm "inf" that no domain clips, for which `corners` need not be made; else None.
+
+        The radius is a number or broadcasts against the centre. As `corners` are rounded, an input may be further from
+        the centre by half a spacing of its own size.
+        """
+        if self.norm != "inf" or self.low is not None or self.high is not None:
+            return None
+        return self.center, self._radius
+
+    @property
     def ball_radius(self) -> Tensor:
         """Radius of each sample's ball in the dtype of the centre, [batch]; only for norms "1" and "2".
 

@@ -21,10 +21,14 @@ class Ibp(BoundBackend):
 
     def bound(self, module: nn.Module, region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Propagate the box around the region; `spec` is merged into the affine operations at the end."""
+        from sparring_plugins.propagation.boxes import Boxes
         from sparring_plugins.propagation.kept_graphs import graph_of
         from sparring_plugins.propagation.propagation import Propagation
 
-        return Propagation(graph_of(module, region.center), region, "ibp").box(spec)
+        graph = graph_of(module, region.center)
+        if region.norm == "inf":
+            return Boxes(graph, region).bounds(spec)
+        return Propagation(graph, region, "ibp").box(spec)
 
 
 @hookimpl

@@ -10,7 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparring_plugins.propagation.dense import linear
+from sparring_plugins.propagation.ends import Ends
+from sparring_plugins.propagation.linear_ends import LinearEnds, linear_ends
 from sparring_plugins.propagation.nodes import Affine
+from sparring_plugins.propagation.rounding import share_of
 
 __all__ = ["Conv", "Linear", "Reshaped", "Scale", "Sum"]
 
@@ -32,17 +36,37 @@ class Linear(Affine):
         """The bias of each output, [outputs]."""
         return None if self._bias is None else self._bias()
 
+    @property
+    def fan(self) -> int:
+        """Inputs, and the bias."""
+        return self.weight().shape[1] + 1
+
     def value(self, *inputs: Tensor) -> Tensor:
         """The layer itself."""
-        return F.linear(inputs[0], self.weight(), self.bias())
+        return linear(inputs[0], self.weight(), self.bias())
 
     def spread(self, *radii: Tensor) -> Tensor:
         """Radii through `|W|`."""
-        return F.linear(radii[0], self.weight().abs())
+        return linear(radii[0], self.weight().abs())
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """In one pass where the layer is small; with derivatives by hand."""
+        (both, loose), weight = inputs[0], self.weight()
+        share = share_of(weight.shape[1] + 1, both.dtype, loose)
+        return Ends(self._ends(both, None, weight, share))
+
+    def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
+        """Likewise; nothing of centres and reaches is differentiated."""
+        return self._ends(centers[0], reaches[0], self.weight(), share)
+
+    def _ends(self, first: Tensor, second: Tensor | None, weight: Tensor, share: float) -> Tensor:
+        run = LinearEnds.apply if torch.is_grad_enabled() else linear_ends
+        found: Tensor = run(first, second, weight, self.bias(), share)
+        return found
 
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
         """`rows W`."""
-        return (rows @ self.weight(),)
+        return (linear(rows, self.weight().T),)
 
 
 class Conv(Affine):
@@ -65,6 +89,7 @@ class Conv(Affine):
         size = weight().shape
         reached = math.prod(math.ceil(width / step) for width, step in zip(size[2:], stride, strict=True))
         self.terms = max(math.prod(size[1:]), size[0] // groups * reached)
+        self._fan = math.prod(size[1:]) + 1
         # A transposed convolution leaves open how many positions a stride passed over at the far end.
         self._missing = tuple(
             wide - ((out - 1) * step - 2 * pad + reach * (width - 1) + 1)
@@ -72,6 +97,11 @@ class Conv(Affine):
                 entry[1:], shape[1:], stride, padding, dilation, size[2:], strict=True
             )
         )
+
+    @property
+    def fan(self) -> int:
+        """Entries of the kernel for one output, and the bias."""
+        return self._fan
 
     def bias(self) -> Tensor | None:
         """The bias of each channel, [channels, 1 ...]."""

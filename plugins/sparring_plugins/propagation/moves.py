@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.affine import Reshaped, shrunk
+from sparring_plugins.propagation.ends import Ends
 from sparring_plugins.propagation.nodes import Affine, Interval, Node
 
 __all__ = ["Expanded", "Flipped", "Joined", "Permuted", "Picked", "Rolled", "Sliced", "is_move"]
@@ -30,6 +31,10 @@ class _Moved(Affine):
     def interval(self, *inputs: Interval) -> Interval:
         """The ends move as the values do."""
         return Interval(self.value(inputs[0].low), self.value(inputs[0].high))
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """Likewise."""
+        return Ends(self.value(inputs[0].both.flatten(0, 1)).unflatten(0, (2, -1)), inputs[0].loose)
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """No error of the victim's; that of a backward pass where it adds up coefficients."""
@@ -172,6 +177,10 @@ class Joined(Affine):
     def interval(self, *inputs: Interval) -> Interval:
         """The ends side by side; nothing rounds."""
         return Interval(self.value(*(x.low for x in inputs)), self.value(*(x.high for x in inputs)))
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """Likewise."""
+        return Ends(self.value(*(x.tight().both.flatten(0, 1) for x in inputs)).unflatten(0, (2, -1)))
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """The interval does not round; sums of coefficients may."""

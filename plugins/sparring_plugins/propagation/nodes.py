@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.curves import Curve
-from sparring_plugins.propagation.rounding import gamma, tiny_of
+from sparring_plugins.propagation.ends import Ends, around, widened
+from sparring_plugins.propagation.rounding import floor_of, gamma, share_of, tiny_of
 
 __all__ = ["Affine", "Elementwise", "Input", "Interval", "Node", "Planar", "Planes", "magnitude"]
 
@@ -47,6 +48,10 @@ class Node(ABC):
     def interval(self, *inputs: Interval) -> Interval:
         """A box around what the victim computes from inputs in these boxes, rounding included."""
 
+    def ends(self, *inputs: Ends) -> Ends:
+        """The same with both ends in one tensor; nodes that do better have their own."""
+        return Ends(torch.stack(self.interval(*(Interval(*x.tight().both.unbind()) for x in inputs))))
+
 
 class Input(Node):
     """Where the region enters."""
@@ -65,6 +70,11 @@ class Affine(Node):
 
     terms: int = 1
     """Most products in one sum, of the map or of its adjoint; 0 where values are only moved, without rounding."""
+
+    @property
+    def fan(self) -> int:
+        """Most terms in one sum of the map itself, the bias among them."""
+        return self.terms
 
     @abstractmethod
     def spread(self, *radii: Tensor) -> Tensor:
@@ -92,6 +102,25 @@ class Affine(Node):
         if bulk is not None:
             radius = torch.add(radius, bulk, alpha=2 * gamma(self.terms, radius.dtype))
         return Interval(middle - radius, middle + radius)
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """As `interval`; see `ends` for why it holds."""
+        if self.terms == 0:
+            flat = (x.both.flatten(0, 1) for x in inputs)
+            return Ends(self.value(*flat).unflatten(0, (2, -1)), max(x.loose for x in inputs))
+        share = share_of(self.fan, inputs[0].both.dtype, max(x.loose for x in inputs))
+        pairs = [around(x.both, share) for x in inputs]
+        return Ends(self.ends_around([pair[0] for pair in pairs], [pair[1] for pair in pairs], share))
+
+    def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
+        """Both ends, [2, batch, *shape], for inputs within `share * reach` of centres."""
+        return widened(self.value(*centers), self._width(reaches), share)
+
+    def _width(self, reaches: Sequence[Tensor]) -> Tensor:
+        """`|W| reach + |b|`, and never zero."""
+        width, bulk = self.spread(*reaches), self._still_bulk()
+        floor = floor_of(width)
+        return width + (floor if bulk is None else torch.hypot(bulk, floor))
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """The interval, and a bound [batch, *shape] on rounding here for each unit of a row; None for none.
@@ -161,6 +190,14 @@ class Elementwise(Node):
         if isinstance(error, float) and error == 0.0:
             return Interval(low, high)
         return Interval(low - error, high + error)
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """The values at both ends, where the curve nowhere falls; their errors are left to what comes next."""
+        spacings = self.curve.spacings
+        if spacings is None:
+            return super().ends(*inputs)
+        both = inputs[0].tight().both
+        return Ends(self.curve.value(both), spacings * torch.finfo(both.dtype).eps)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from torch import Tensor
 from sparring.bounds import Region
 from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.backward import Backward, Relaxation
+from sparring_plugins.propagation.boxes import Boxes
 from sparring_plugins.propagation.curves import ReLU
 from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.graph import Graph
@@ -37,7 +38,7 @@ class Propagation:
     """Bounds of a graph's nodes over a region."""
 
     def __init__(self, graph: Graph, region: Region, inner: Inner, slope: str = "adaptive") -> None:
-        self._graph, self._inner, self._slope = graph, inner, slope
+        self._graph, self._region, self._inner, self._slope = graph, region, inner, slope
         self._enclosure = Enclosure(region, len(graph.nodes))
         self._intervals = [Interval(self._enclosure.low, self._enclosure.high)]
         self._relaxations: dict[int, Relaxation] = {}
@@ -53,6 +54,10 @@ class Propagation:
 
     def box(self, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Bounds of `spec @ output`, or of the outputs, [batch, rows] each, by intervals alone."""
+        if self._enclosure.is_box and len(self._intervals) == 1:
+            boxes = Boxes(self._graph, self._region)
+            found, self._intervals = boxes.bounds(spec), boxes.intervals()
+            return found
         output, self._only_boxes = self._graph.output, True
         node = self._graph.nodes[output]
         merged = spec is not None and isinstance(node, Linear) and len(node.shape) == 1

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from sparring_plugins.propagation.nodes import Affine, Interval
+from sparring_plugins.propagation.ends import Ends
+from sparring_plugins.propagation.nodes import Affine, Interval, Node
 
 __all__ = ["Rounded"]
 
@@ -43,6 +44,10 @@ class Rounded(Affine):
     def interval(self, *inputs: Interval) -> Interval:
         """The box, within the limits, a little wider."""
         return self.interval_and_error(*inputs)[0]
+
+    def ends(self, *inputs: Ends) -> Ends:
+        """As `interval`."""
+        return Node.ends(self, *inputs)
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """The same widening for the box and for each unit of a row."""

@@ -13,7 +13,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-__all__ = ["gamma", "tiny", "tiny_of"]
+__all__ = ["floor", "floor_of", "gamma", "share_of", "tiny", "tiny_of"]
 
 STEPS = 8
 """Roundings beside those of a sum: slopes, centres and radii. The shares of all nodes are added up as well, which
@@ -47,3 +47,37 @@ def tiny_of(terms: int, like: Tensor) -> Tensor:
 def _tiny_tensor(terms: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False):
         return torch.tensor(tiny(terms, dtype), dtype=dtype, device=device)
+
+
+@cache
+def share_of(fan: int, dtype: torch.dtype, loose: float) -> float:
+    """What a box through an affine map is widened by, as a share of `|W| (|c| + r) + |b|` (see `ends`).
+
+    Args:
+        fan: terms in one sum, the bias among them.
+        dtype: of the victim.
+        loose: relative error of the inputs that their boxes do not hold yet.
+    """
+    share = 2 * gamma(fan, dtype)
+    return share * (1 + share) + loose
+
+
+def floor_of(like: Tensor) -> Tensor:
+    """A size of which every share is larger than what underflow takes away, as a tensor without dimensions."""
+    return _floor_tensor(like.dtype, like.device)
+
+
+@cache
+def floor(dtype: torch.dtype) -> float:
+    """`floor_of` as a number: 4e-31 in single precision, 4e-292 in double.
+
+    A share is at least `fan eps`, and that of the floor `4 fan tiny`: results, terms and what is read may be flushed to
+    zero, in the victim and here.
+    """
+    return 4 * torch.finfo(dtype).tiny / torch.finfo(dtype).eps
+
+
+@cache
+def _floor_tensor(dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(floor(dtype), dtype=dtype, device=device)

@@ -24,6 +24,8 @@ class Kink(Curve):
     def __init__(self, left: float, right: float) -> None:
         self.left, self.right = float(left), float(right)
         self._convex = self.left <= self.right
+        if self.left >= 0.0 and self.right >= 0.0:
+            self.spacings = 1.0  # a product here and one of the victim's
 
     def value(self, x: Tensor) -> Tensor:
         """Whichever piece `x` lies on."""

@@ -17,6 +17,8 @@ class ReLU(Curve):
     Source: Zhang et al., CROWN (thesis 3.1.4, tables 3.1 and 3.2); the adaptive slope has the smaller area.
     """
 
+    spacings = 0.0
+
     def value(self, x: Tensor) -> Tensor:
         """`torch.relu(x)`."""
         return torch.relu(x)

@@ -30,6 +30,8 @@ class Tanh(Curve):
     tangent through its end.
     """
 
+    spacings = 4.0
+
     def value(self, x: Tensor) -> Tensor:
         """`torch.tanh(x)`."""
         return torch.tanh(x)
@@ -63,6 +65,8 @@ class Tanh(Curve):
 
 class Sigmoid(Curve):
     """`1 / (1 + exp(-x))`, which is `(1 + tanh(x / 2)) / 2`; halving and quartering do not round."""
+
+    spacings = 4.0
 
     def value(self, x: Tensor) -> Tensor:
         """`torch.sigmoid(x)`."""

@@ -21,6 +21,9 @@ Fetch = Callable[[], Tensor]
 
 def attribute(module: nn.Module, name: str) -> Live | None:
     """A parameter or buffer of a module by reference, None where it has none."""
+    known = module._parameters.get(name)
+    if known is not None and not hasattr(type(module), name):
+        return Live(lambda: known)  # another one in its place is another graph (see `kept_graphs`)
     return None if getattr(module, name) is None else Live(lambda: getattr(module, name))
 
 

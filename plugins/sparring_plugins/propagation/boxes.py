@@ -1,0 +1,72 @@
+"""Interval bounds by themselves, both ends of every box in one tensor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparring.bounds import Region
+from sparring_plugins.propagation.affine import Linear
+from sparring_plugins.propagation.ends import Ends, reach_of
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.nodes import Affine, Interval
+from sparring_plugins.propagation.rounding import floor, share_of
+from sparring_plugins.propagation.specified import over_box
+
+__all__ = ["Boxes"]
+
+
+class Boxes:
+    """Boxes of all nodes of a graph over a region of norm "inf"."""
+
+    def __init__(self, graph: Graph, region: Region) -> None:
+        self._graph, self._region = graph, region
+        self._found: list[Ends | None] = [None]
+
+    def bounds(self, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Bounds of `spec @ output`, or of the outputs, [batch, rows] each."""
+        output = self._graph.output
+        if spec is None:
+            return self.interval(output)
+        node = self._graph.nodes[output]
+        merged = isinstance(node, Linear) and len(node.shape) == 1
+        return over_box(node, self.interval(node.inputs[0] if merged else output), spec)
+
+    def interval(self, place: int) -> Interval:
+        """The box of a node, [batch, *shape]."""
+        for following in range(len(self._found), place + 1):
+            self._found.append(self._next(following))
+        return Interval(*self._ends(place).tight().both.unbind())
+
+    def intervals(self) -> list[Interval]:
+        """The boxes of all nodes that were needed so far."""
+        return [self.interval(place) for place in range(len(self._found))]
+
+    def _ends(self, place: int) -> Ends:
+        found = self._found[place]
+        if found is None:
+            found = self._found[place] = Ends(torch.stack(self._region.corners))
+        return found
+
+    def _next(self, place: int) -> Ends:
+        node = self._graph.nodes[place]
+        if node.inputs == (0,) and isinstance(node, Affine):
+            found = self._first(node)
+            if found is not None:
+                return found
+        return node.ends(*(self._ends(source) for source in node.inputs))
+
+    def _first(self, node: Affine) -> Ends | None:
+        """Of an affine map of a ball that is not clipped: its centre and radius are known."""
+        ball = self._region.whole_ball
+        if ball is None or node.terms == 0 or ball[0].requires_grad:
+            return None
+        center, radius = ball
+        share = share_of(node.fan, center.dtype, 0.0)
+        if isinstance(radius, float):
+            reach = center.abs().add_(radius * (1 + 1 / share) + floor(center.dtype))
+        else:
+            if radius.requires_grad:
+                return None
+            reach = reach_of(center, radius, share)
+        return Ends(node.ends_around([center], [reach], share))

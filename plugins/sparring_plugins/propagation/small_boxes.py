@@ -1,0 +1,59 @@
+"""Boxes through small linear layers, where calls of torch would take longer than the arithmetic."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring_plugins.propagation.rounding import floor
+
+__all__ = ["small", "through_small"]
+
+SMALL = 1 << 17
+"""Multiplications of a matrix with a batch up to which the kernel is quicker than two products of torch."""
+
+
+def small(first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether the kernel is for this layer and these boxes, or centres with reaches."""
+    return (
+        weight.numel() * first.shape[-2] <= SMALL
+        and first.dim() == (3 if second is None else 2)
+        and weight.is_cpu
+        and weight.is_contiguous()
+        and first.is_contiguous()
+        and (bias is None or bias.is_contiguous())
+        and (second is None or second.is_contiguous())
+    )
+
+
+def through_small(first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float) -> Tensor:
+    """Both ends, [2, batch, outputs], of a linear layer for which `small` holds.
+
+    Args:
+        first: centres [batch, inputs], or boxes [2, batch, inputs] where there are no reaches.
+        second: reaches.
+        weight, bias: [outputs, inputs] and [outputs].
+        share: see `ends`.
+    """
+    kernel, one = _kernel(weight.dtype)
+    (rows, entries), batch = weight.shape, first.shape[-2]
+    found, start = first.new_empty(2, batch, rows), first.data_ptr()
+    other = start + batch * entries * first.element_size() if second is None else second.data_ptr()
+    kernel(
+        start, other, second is not None, weight.data_ptr(), 0 if bias is None else bias.data_ptr(),
+        found.data_ptr(), batch, entries, rows, share, floor(weight.dtype), one,
+    )  # fmt: skip
+    return found
+
+
+@cache
+def _kernel(dtype: torch.dtype) -> Any:
+    """The kernel and a 1 of that type; numba takes long to import, so that it waits until here."""
+    import numpy as np
+
+    from sparring_plugins.propagation.kernels.boxes import linear_ends
+
+    return linear_ends, np.float32(1) if dtype is torch.float32 else np.float64(1)
