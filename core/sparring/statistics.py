@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from sparring.errors import RequestError
 
-__all__ = ["REPEATS", "Aggregate", "bootstrap", "interquartile_mean", "resamples"]
+__all__ = ["LEVELS", "REPEATS", "Aggregate", "bootstrap", "interquartile_mean", "resamples"]
 
 Floats = NDArray[np.float64]
 REPEATS = 2000
 """Bootstrap samples behind an interval."""
 LEVELS = (2.5, 97.5)
+"""Percentiles between which an interval lies."""
 
 
 @dataclass(frozen=True)

@@ -164,11 +164,12 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw exploitability against budget.")
     ] = None,
+    json: Json = None,
 ) -> None:
-    """Put evaluations side by side."""
+    """Put evaluations side by side; agents that played the same seeds are compared pair by pair."""
     from sparring.cli import comparing
 
-    comparing.command(documents, plot)
+    comparing.command(documents, plot, json)
 
 
 @plugins.command("list")

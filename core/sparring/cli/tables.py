@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from sparring.comparing import Comparison
 from sparring.document import BudgetRecord, Evaluation, FigureRecord, ThreatRecord
 from sparring.solver import TraceRow
 
-__all__ = ["evaluation_table", "show", "statistics_table", "trace_table"]
+__all__ = ["comparison_table", "evaluation_table", "show", "statistics_table", "trace_table"]
 
 
 def show(table: Table, *, aside: bool = False) -> None:
@@ -71,6 +72,30 @@ def statistics_table(found: Sequence[Evaluation]) -> Table:
     below = {told.collapsed.below for item in found if (told := item.nominal.statistics) and told.collapsed}
     if len(below) == 1:
         table.caption = f"collapsed: a return below {_figure(below.pop())}"
+    return table
+
+
+def comparison_table(found: Sequence[Comparison]) -> Table:
+    """One row for two agents under one attack."""
+    table = Table(title="paired by seed: the second less the first", title_justify="left")
+    for name in ("first", "second", "budget", "attack"):
+        table.add_column(name, justify="left", no_wrap=True)
+    for name in ("episodes", "difference", "second is better"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in found:
+        low, high = each.improvement_ci95
+        table.add_row(
+            each.first,
+            each.second,
+            "-" if each.budget is None else f"{each.budget:g}",
+            each.attack,
+            str(each.episodes),
+            f"{_figure(each.difference)} [{_figure(each.ci95[0])}, {_figure(each.ci95[1])}]",
+            f"{each.improvement:.0%} [{low:.0%}, {high:.0%}]",
+        )
+    left_out = max(each.left_out for each in found)
+    if left_out:
+        table.caption = f"warning: up to {left_out} episodes were played by one of two agents alone and are left out"
     return table
 
 
