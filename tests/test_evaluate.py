@@ -50,6 +50,7 @@ class Given(Oracle):
 
 
 KEPT = ("returns", "seeds", "lengths", "truncated", "statistics")
+SOUGHT = ("tried", "search")
 
 
 def keys(record):
@@ -74,8 +75,8 @@ def test_the_document_has_the_fields_of_the_schema(name):
     assert keys(document["nominal"]) == ["value", "ci95", "episodes", *KEPT]
     assert [attack["oracle"] for attack in document["attacks"]] == ["exact", "random"]
     for attack in document["attacks"]:
-        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings", *KEPT]
-        assert all(attack[name] is None for name in KEPT)
+        assert keys(attack) == ["oracle", "value", "ci95", "episodes", "steps", "seconds", "warnings", *KEPT, *SOUGHT]
+        assert all(attack[name] is None for name in (*KEPT, *SOUGHT))
         assert (attack["ci95"], attack["episodes"], attack["warnings"]) == (None, None, [])
         assert attack["steps"] >= 1
         assert attack["seconds"] >= 0

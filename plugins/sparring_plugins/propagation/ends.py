@@ -24,7 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.rounding import floor, floor_of
+from sparring_plugins.propagation.rounding import floor_of
 
 __all__ = ["Ends", "around", "reach_of", "widened"]
 

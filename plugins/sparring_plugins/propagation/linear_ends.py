@@ -38,7 +38,7 @@ class LinearEnds(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float
     ) -> Tensor:
         """As `linear_ends`; centres and reaches, where given, are constants."""
@@ -51,7 +51,7 @@ class LinearEnds(torch.autograd.Function):
         ctx.save_for_backward(first, second, weight)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         """Through centres and radii, two products each."""
         first, second, weight = ctx.saved_tensors
         of_both, _, of_weight, of_bias, _ = ctx.needs_input_grad

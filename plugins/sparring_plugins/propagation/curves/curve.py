@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 from torch import Tensor
 
@@ -50,7 +50,7 @@ class Curve(ABC):
     differentiable in `low`, `high` and `alpha`, with finite gradients also where `low == high`.
     """
 
-    spacings: ClassVar[float | None] = None
+    spacings: float | None = None
     """For curves that nowhere fall: how far a computed value is from the true one, in spacings of the value itself.
 
     That the smallest normal number may be lost beside is left out. None for curves that fall, or err by more.
