@@ -2,8 +2,10 @@
 
     python benchmarks/bench_extensive.py [--out FILE] [--quick]
 
-Times are medians of repeated batches. LiteEFG computes both seats in one call; the ratio "one call" takes
-its call as it is, "a seat" halves it. The row "limit" compares with a plain C compressed-row product.
+Times are processor time, the least of many batches, so that whatever else the machine does tells least; what is
+compared takes turns. LiteEFG computes both seats in one call; the ratio "one call" takes its call as it is, "a seat"
+halves it. An iteration of `cfr+` is that of long runs, which `auto` unrolls on small games; "table" is the other
+kernel. The row "limit" compares with a plain C compressed-row product. Optima are by the clock on the wall.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from sparring.extensive.engine import Engine, project, uniform
 from sparring.extensive.game import ExtensiveGame
 from sparring.extensive.layout import DuelLayout
 from sparring.extensive.linear_program import solve_linear_program
+from sparring.extensive.unrolled import PAYS_FROM, pays, unrolled
 
 Figures = dict[str, Any]
 COMPARED = ("kuhn_poker", "leduc_poker", "liars_dice(numdice=1,dice_sides=5)")
@@ -43,25 +47,41 @@ WANTED = {  # the least that is aimed at: Kuhn, Leduc, liar's dice with 5 sides
     "cfr+ / OpenSpiel": (170, 150, 110),
     "cfr+ / LiteEFG": (170, 150, 110),
 }
-REPEATS = 9
+REPEATS, ROUNDS = 9, 40
+
+
+def batch_seconds(call: Call, count: int) -> float:
+    """Seconds of so many calls."""
+    begin = time.process_time()
+    for _ in range(count):
+        call()
+    return time.process_time() - begin
+
+
+def batch_of(call: Call, least: float) -> int:
+    """How many calls take at least `least` seconds."""
+    count, spent = 1, batch_seconds(call, 1)
+    while spent < least:
+        count = min(count * 8, int(count * least / max(spent, 1e-9)) + 1)
+        spent = batch_seconds(call, count)
+    return count
 
 
 def seconds_of(call: Call, least: float = 0.02) -> float:
-    """Median seconds of one call, in batches of at least `least` seconds."""
-    count, spent = 1, 0.0
-    while spent < least:
-        begin = time.perf_counter()
-        for _ in range(count):
-            call()
-        spent = time.perf_counter() - begin
-        count = count if spent >= least else min(count * 8, int(count * least / max(spent, 1e-9)) + 1)
-    times = []
-    for _ in range(REPEATS):
-        begin = time.perf_counter()
-        for _ in range(count):
-            call()
-        times.append((time.perf_counter() - begin) / count)
-    return float(np.median(times))
+    """Least seconds of one call, in batches of at least `least` seconds."""
+    count = batch_of(call, least)
+    return min(batch_seconds(call, count) for _ in range(REPEATS)) / count
+
+
+def seconds_in_turns(calls: dict[str, Call], least: float = 0.02) -> dict[str, float]:
+    """Least seconds of one call of each; they take turns, so that a busy moment is everybody's."""
+    counts = {name: batch_of(call, least) for name, call in calls.items()}
+    found = dict.fromkeys(calls, float("inf"))
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            call()  # its memory is in the caches again
+            found[name] = min(found[name], batch_seconds(call, counts[name]) / counts[name])
+    return found
 
 
 def random_behaviour(game: ExtensiveGame, seat: int) -> np.ndarray:
@@ -69,38 +89,44 @@ def random_behaviour(game: ExtensiveGame, seat: int) -> np.ndarray:
     return project(game.trees[seat], rng.normal(0.5, 0.3, game.trees[seat].sequences))
 
 
-def iteration_seconds(engine: Engine, predictive: bool = False) -> float:
-    """One iteration, in runs of many as they are used."""
-    matching, many = RegretMatching(engine, predictive), 2000 if engine.layout.entries < 100 else 100
-    return seconds_of(lambda: matching.run(many)) / many
-
-
 def compare(game: ExtensiveGame) -> Figures:
     """Our seconds and the peers', for one game, victim in seat 0."""
     layout, victim = DuelLayout.build(game, 0), random_behaviour(game, 0)
-    engine = Engine(layout)
-    exploitability, limited = engine.exploitability, Engine(layout, 0.3, uniform(game.trees[1]))
-    figures: Figures = {
-        "exploitability_s": seconds_of(lambda: exploitability(victim)),
-        "exploitability_s_budget_0.3": seconds_of(lambda: limited.exploitability(victim)),
-        "cfr+_s": iteration_seconds(engine),
-        "pcfr+_s": iteration_seconds(engine, predictive=True),
-        "skipped": [],
+    engine, limited = Engine(layout), Engine(layout, 0.3, uniform(game.trees[1]))
+    many, small = 2000 if layout.entries < 100 else 100, pays(layout, PAYS_FROM)
+    runs = {
+        "cfr+": RegretMatching(engine, unroll=small),
+        "cfr+_table": RegretMatching(engine),
+        "pcfr+": RegretMatching(engine, predictive=True, unroll=small),
     }
-    for name, calls in (
-        ("OpenSpiel", lambda: openspiel_calls(game, 0, victim)),
-        ("LiteEFG", lambda: liteefg_calls(game)),
+    figures: Figures = {"skipped": [], "translation_s": seconds_of(lambda: unrolled(engine, False)) if small else None}
+    calls: dict[str, Call] = {
+        "exploitability": lambda: engine.exploitability(victim),
+        "exploitability_budget_0.3": lambda: limited.exploitability(victim),
+        **{name: partial(matching.run, many) for name, matching in runs.items()},
+    }
+    for name, peer in (
+        ("OpenSpiel", partial(openspiel_calls, game, 0, victim)),
+        ("LiteEFG", partial(liteefg_calls, game)),
     ):
-        try:
-            respond, iterate = calls()
+        try:  # an object for each, or iterating would change the policy that is scored
+            calls[f"{name} exploitability"], calls[f"{name} cfr+"] = peer()[0], peer()[1]
         except Missing as reason:
             figures["skipped"].append(str(reason))
-            continue
-        if name == "OpenSpiel" and abs(float(respond()) - exploitability(victim)) > 1e-9:
-            raise AssertionError(f"{game.spec}: OpenSpiel disagrees")
-        figures[name] = {"exploitability_s": seconds_of(respond), "cfr+_s": seconds_of(iterate)}
+    found = seconds_in_turns(calls)
+    figures |= {f"{name}_s": found[name] / (many if name in runs else 1) for name in calls if " " not in name}
+    for name in ("OpenSpiel", "LiteEFG"):
+        if f"{name} cfr+" in found:
+            figures[name] = {f"{what}_s": found[f"{name} {what}"] for what in ("exploitability", "cfr+")}
+    _check_agreement(game, calls)
     figures["ratios"] = dict(_ratios(figures))
     return figures
+
+
+def _check_agreement(game: ExtensiveGame, calls: dict[str, Call]) -> None:
+    peer = calls.get("OpenSpiel exploitability")
+    if peer is not None and abs(float(peer()) - float(calls["exploitability"]())) > 1e-9:
+        raise AssertionError(f"{game.spec}: OpenSpiel disagrees")
 
 
 def _ratios(figures: Figures) -> Iterator[tuple[str, float]]:
@@ -112,6 +138,7 @@ def _ratios(figures: Figures) -> Iterator[tuple[str, float]]:
         else:
             yield "exploitability / OpenSpiel", ratio
         yield f"cfr+ / {name}", peer["cfr+_s"] / figures["cfr+_s"]
+        yield f"cfr+ table / {name}", peer["cfr+_s"] / figures["cfr+_table_s"]
 
 
 def matrix_of(layout: DuelLayout) -> csr_array:
@@ -126,6 +153,7 @@ def scale(game: ExtensiveGame, roofline: Roofline) -> Figures:
     """Size, time, memory of one game, and the limit beside it."""
     layout = DuelLayout.build(game, 0)
     engine, victim = Engine(layout), random_behaviour(game, 0)
+    limited = Engine(layout, 0.3, uniform(game.trees[1]))
     product = layout.attacker.tiles
     touched = product.nbytes + 8 * sum(tree.sequences for tree in game.trees) * 3
     arrays = sum(array.nbytes for array in (game.row, game.column, game.payoff))
@@ -137,6 +165,7 @@ def scale(game: ExtensiveGame, roofline: Roofline) -> Figures:
         "game_bytes": arrays,
         "engine_bytes": layout.nbytes + engine.nbytes,
         "memory_ratio": (arrays + layout.nbytes + engine.nbytes) / arrays,
+        "memory_ratio_budget_0.3": (arrays + layout.nbytes + limited.nbytes) / arrays,
         "bytes_read": touched,
     }
     if roofline.library is not None:
@@ -209,7 +238,7 @@ def show(figures: Figures) -> None:
 
 def show_compared(number: int, spec: str, entry: Figures) -> None:
     """Print one game's times and ratios."""
-    names = ("exploitability_s", "exploitability_s_budget_0.3", "cfr+_s", "pcfr+_s")
+    names = ("exploitability_s", "exploitability_budget_0.3_s", "cfr+_s", "cfr+_table_s", "pcfr+_s")
     print(f"\n{spec}: " + ", ".join(f"{name} {entry[name] * 1e6:.3f} us" for name in names).replace("_s", ""))
     for name in ("OpenSpiel", "LiteEFG"):
         if name in entry:
