@@ -18,6 +18,7 @@ from sparring_games.openspiel import cache as game_cache
 from sparring_games.openspiel import compile as openspiel_compile
 from sparring_games.openspiel import compile_game, load_openspiel
 from sparring_games.openspiel import walk as openspiel_walk
+from sparring_games.openspiel.estimate import seems_endless
 from sparring_games.openspiel.spec import parse_game
 
 pyspiel = pytest.importorskip("pyspiel", reason="OpenSpiel games need the extra 'openspiel'")
@@ -258,6 +259,29 @@ def test_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sparring_games.openspiel.compile.available_bytes", lambda: 2_000_000)
     with pytest.raises(RequestError, match=r"chess: stopped after [\d,]+ histories: .* MB .*choose a smaller game"):
         compile_game("chess", cache=False)
+
+
+def test_memory_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARRING_MEMORY", "0.002")
+    with pytest.raises(RequestError, match=r"chess: stopped after .* and 2 MB may be used; .*SPARRING_MEMORY"):
+        compile_game("chess", cache=False)
+    for wrong in ("much", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv("SPARRING_MEMORY", wrong)
+        with pytest.raises(RequestError, match=f"^SPARRING_MEMORY={wrong}: gigabytes .* a number above 0"):
+            compile_game("leduc_poker", cache=False)
+
+
+def test_a_tree_that_would_take_days_is_refused_at_once() -> None:
+    with pytest.raises(RequestError, match=r"connect_four: stopped after 65,536 histories: .* 100,000,000,000, which"):
+        compile_game("connect_four", cache=False)
+
+
+@pytest.mark.parametrize(("many", "refused"), [(0.5, True), (5000, False)])
+def test_an_estimate_is_believed_a_thousand_times_beyond(
+    monkeypatch: pytest.MonkeyPatch, many: float, refused: bool
+) -> None:
+    monkeypatch.setattr("sparring_games.openspiel.estimate.MANY", many)  # Leduc has 9,457 histories
+    assert seems_endless(load_openspiel("leduc_poker")) is refused
 
 
 def make_line_game(name: str, turns: int, chance: float | None = None, pay: float = 1.0) -> str:

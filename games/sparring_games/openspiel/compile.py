@@ -15,7 +15,7 @@ from sparring.errors import RequestError
 from sparring.extensive.game import ExtensiveGame
 from sparring_games.openspiel.cache import cache_file, cache_folder, load_cached, store
 from sparring_games.openspiel.engine import engine, load_engine_game
-from sparring_games.openspiel.memory import available_bytes
+from sparring_games.openspiel.memory import available_bytes, named_bytes
 from sparring_games.openspiel.order import number_blocks
 from sparring_games.openspiel.probe import probe_game
 from sparring_games.openspiel.spec import GameRequest, parse_game
@@ -41,7 +41,8 @@ def compile_game(spec: str, *, max_nodes: int | None = None, cache: Path | bool 
     Args:
         spec: OpenSpiel's game string, `name` or `name(key=value,...)`. `goofspiel` stands for 4 cards,
             imperfect information and descending points unless parameters say otherwise.
-        max_nodes: most histories to visit; by default as many as the free memory allows.
+        max_nodes: most histories to visit; by default as many as fit into SPARRING_MEMORY gigabytes, or into four
+            fifths of the free memory where that is not set, and none of a tree that would take days.
         cache: a folder; True for SPARRING_CACHE or else the user's cache folder; None or False for none.
 
     Returns:
@@ -88,7 +89,8 @@ def _compile(spec: str, request: GameRequest, max_nodes: int | None) -> Extensiv
 
 
 def _usable_bytes() -> int:
-    return int(_MEMORY_SHARE * available_bytes())
+    named = named_bytes()
+    return int(_MEMORY_SHARE * available_bytes()) if named is None else named
 
 
 def _load(spec: str, request: GameRequest) -> Any:

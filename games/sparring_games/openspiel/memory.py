@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["available_bytes"]
+from sparring.errors import RequestError
+
+__all__ = ["available_bytes", "named_bytes"]
 
 _UNKNOWN = 4 << 30
 
@@ -15,6 +17,24 @@ _UNKNOWN = 4 << 30
 def available_bytes() -> int:
     """Return the least of what system, control group and process limits leave; 4 GiB where none tells."""
     return min(_limits(), default=_UNKNOWN)
+
+
+def named_bytes() -> int | None:
+    """Return what SPARRING_MEMORY allows, which is in gigabytes, or None where it is not set.
+
+    Raises:
+        RequestError: it is not a number above 0.
+    """
+    named = os.environ.get("SPARRING_MEMORY")
+    if not named:
+        return None
+    try:
+        allowed = int(float(named) * 1e9)
+    except (ValueError, OverflowError):
+        allowed = 0
+    if allowed < 1:
+        raise RequestError(f"SPARRING_MEMORY={named}: gigabytes that compiling may take, a number above 0 like 2.5")
+    return allowed
 
 
 def _limits() -> Iterator[int]:

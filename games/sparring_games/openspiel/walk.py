@@ -10,12 +10,14 @@ from typing import Any
 
 from sparring.errors import RequestError
 from sparring_games.openspiel.engine import engine_faults
+from sparring_games.openspiel.estimate import MANY, seems_endless
 from sparring_games.openspiel.leaves import LeafTable
 
 __all__ = ["InfosetTable", "Walk", "walk_game"]
 
 _CHANCE, _TERMINAL = -1, -4
 _CHECK_EVERY = 1024
+_ESTIMATE_AT = 1 << 16
 _FLUSH_AT = 1 << 14
 # Every pending level keeps a state with its whole history, so an endless branch costs the square of its length.
 _LONGEST = 4096
@@ -99,6 +101,8 @@ def walk_game(spec: str, game: Any, *, max_nodes: int | None, memory: Callable[[
         if len(walk.leaves.row) >= _FLUSH_AT:
             walk.leaves.flush()
         reason = _why_stop(walk, max_nodes, memory)
+        if reason is None and max_nodes is None and walk.nodes == _ESTIMATE_AT and seems_endless(game):
+            reason = f"by an estimate there are more than {MANY:,.0f}, which take days; choose a smaller game"
         if reason is None and state.move_number() > _LONGEST:
             reason = f"one is longer than {_LONGEST} moves, play may never end; choose a finite game"
         if reason is not None:
@@ -121,7 +125,7 @@ def _why_stop(walk: Walk, max_nodes: int | None, memory: Callable[[], int]) -> s
         return None
     return (
         f"compiling them takes about {walk.peak_bytes / 1e6:,.0f} MB and {memory() / 1e6:,.0f} MB may be used; "
-        "choose a smaller game, or set max_nodes if you know that the rest fits"
+        "choose a smaller game, or set max_nodes or SPARRING_MEMORY if you know that the rest fits"
     )
 
 
