@@ -446,24 +446,6 @@ def test_victims_are_compared_on_the_same_seeds():
     assert np.corrcoef(first.returns, second.returns)[0, 1] > 0.99
 
 
-def test_a_flat_victim_raises_a_warning():
-    report = evaluate(duel_of(RAW, 0.1), Tracker(gain=1e6), oracles=["pgd"], episodes=3)
-    assert any("gradient is zero" in text for text in report.attacks[0].warnings)
-
-
-def test_a_victim_that_draws_raises_a_warning():
-    report = evaluate(duel_of(RAW, 0.1), Tracker(noise=0.2), oracles=["pgd", "mad"], episodes=3)
-    assert any("draws its actions" in text for text in report.attacks[0].warnings)
-    assert report.attacks[1].warnings == []
-
-
-def test_restarts_that_find_nothing_raise_a_warning():
-    linear = Tracker(gain=1e-3, normalises=False)
-    report = evaluate(duel_of(RAW, 0.1), linear, oracles=["pgd(restarts=3,steps=40)"], episodes=3)
-    told_of = [text for text in report.attacks[0].warnings if "restarts stop improving" in text]
-    assert len(told_of) == 1
-
-
 def test_an_attack_weaker_than_noise_raises_a_warning():
     duel = duel_of(RAW, 0.4, batch=16)
     helping = Constant([-1.0, -1.0])

@@ -31,7 +31,7 @@ class SarsaOptions(PluginOptions):
         json_schema_extra=unit("simulator steps", searched=False),
     )  # fmt: skip
     spread: float = Field(
-        1.0, ge=0, le=10,
+        3.0, ge=0, le=10,
         description="noise in the actions meanwhile, in units of the victim's own deviation, or of a twentieth of the "
         "range where it has none; a victim that draws its actions has its own noise alone",
     )  # fmt: skip
