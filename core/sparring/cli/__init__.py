@@ -21,7 +21,7 @@ def run(arguments: list[str] | None = None) -> int:
         return invoke(sys.argv[1:] if arguments is None else arguments)
     except RequestError as error:
         return _complain(error, 2)
-    except SparringError as error:
+    except (SparringError, ArithmeticError) as error:  # the latter is what is not a number, or cannot be true
         return _complain(error, 1)
     except KeyboardInterrupt:
         return _complain("interrupted", 1)

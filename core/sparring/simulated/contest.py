@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sparring.errors import RequestError
 from sparring.journal import Played
 from sparring.policy import Policy
 from sparring.simulated.attackers import AttackView, proposals_of
@@ -105,7 +106,11 @@ class Table:
             actions, after = policy.act(shown, memory, chance)
             return np.asarray(actions), after
 
-        return self.victim.ask(question)
+        actions = self.victim.ask(question)
+        if not np.isfinite(actions).all():
+            seed = self.victim.seeds[int(np.argwhere(~np.isfinite(actions))[0][0])]
+            raise RequestError(f"victim: gives an action that is not a number, in the episode with seed {seed}")
+        return actions
 
     def _parts(self) -> Iterator[Any]:
         yield self.victim
