@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("sparring", "numpy", "scipy", "numba", "open_spiel", "LiteEFG", "torch")
+PACKAGES = ("sparring", "numpy", "scipy", "numba", "open_spiel", "LiteEFG", "torch", "gymnasium", "mujoco", "ale-py")
 
 
 def machine() -> dict[str, Any]:

@@ -63,7 +63,7 @@ def asked(game, victim, threat=RAW, *more):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (asked("gym:Ant-v5", "file:ant27.json"), "takes observations [27], gym:Ant-v5 gives [105]; gym:Ant-v4 would fit"),
+        (asked("gym:Ant-v5", "file:ant27.json"), "[27], gym:Ant-v5 gives [105]; gym:Ant-v4 would fit"),
         (asked(CART, "file:pendulum.json"), "takes observations [3]"),
         (asked(PENDULUM, "file:lost.json"), "normalises observations, and the tensor 'obs_std' is missing"),
         (asked(PENDULUM, "file:nan.json"), "tensor 'policy.out.bias' holds NaN or infinity"),
