@@ -351,6 +351,21 @@ def test_references_that_lead_nowhere(spec, words, mine):
         load_policy(spec, load_game(CART), trust=True)
 
 
+def test_agents_that_ship_are_loaded_by_name():
+    pytest.importorskip("mujoco")
+    game = load_game("gym:InvertedPendulum-v5(max_episode_steps=50)")
+    policy = load_policy("agent:inverted-pendulum", game)
+    assert play(game.world(2), policy, [0, 1]).returns.tolist() == [50, 50]
+    assert policy.description["provenance"]["trained_by"] == "the project itself"
+    for spec, words in (
+        ("agent:hoper", r"none of that name ships; did you mean 'hopper'\?"),
+        ("agent:../agents/hopper", "none of that name ships"),
+        ("agent:hopper", r"takes observations \[11\], gym:Inv.* gives \[4\]; gym:Hopper-v5 would fit"),
+    ):
+        with pytest.raises(RequestError, match=words):
+            load_policy(spec, game)
+
+
 def test_functions_are_policies_without_a_spec():
     game = load_game(CART)
     policy = game.make_policy(lambda observation: np.zeros(len(observation), dtype=int), None)
