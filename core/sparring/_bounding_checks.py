@@ -31,14 +31,21 @@ def check_module(module: Any, region: Any) -> None:
         raise RequestError(f"bound: {_instead(module)}, expected a torch.nn.Module")
     if not isinstance(region, Region):
         raise RequestError(f"bound: the region is {_described(region)}, expected sparring.Region(center, radius)")
-    for layer in module.modules():
+    # By hand: the generators of torch for modules and parameters take as long as a layer's bounds.
+    layers, seen, own = [module], {module}, None
+    for layer in layers:
+        if own is None:
+            own = next((weight for weight in layer._parameters.values() if weight is not None), None)
+        for part in layer._modules.values():
+            if part is not None and part not in seen:
+                seen.add(part)
+                layers.append(part)
         if layer.training and isinstance(layer, OTHER_IN_TRAINING):
             path = next(name for name, part in module.named_modules() if part is layer)
             kind = type(layer).__name__
             raise RequestError(
                 f"bound: {_place(kind, path)} is in training mode, where it computes no fixed function; call .eval()"
             )
-    own = next(module.parameters(), None)
     center = region.center
     if own is not None and (own.dtype is not center.dtype or own.device != center.device):
         raise RequestError(
@@ -92,7 +99,8 @@ def check_result(
     lower, upper = _pair(found, region, spec, backend)
     if lower.numel():
         # NaN comes through both ends, an infinite bound through the greatest: one pass instead of three.
-        least, most = (upper.detach() - lower.detach()).aminmax()
+        width = upper - lower
+        least, most = (width.detach() if width.requires_grad else width).aminmax()
         if not (least.item() >= 0 and most.item() < math.inf):
             _refuse(lower, upper, module, spec, backend)
     return lower, upper

@@ -86,7 +86,7 @@ class Region:
 
     @property
     def whole_ball(self) -> tuple[Tensor, float | Tensor] | None:
-        """Centre and radius of a ball of norm "inf" that no domain clips, for which `corners` need not be made; else None.
+        """Centre and radius of a ball of norm "inf" that no domain clips, which `corners` would only round; else None.
 
         The radius is a number or broadcasts against the centre. As `corners` are rounded, an input may be further from
         the centre by half a spacing of its own size.

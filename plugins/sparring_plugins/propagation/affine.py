@@ -51,17 +51,17 @@ class Linear(Affine):
 
     def ends(self, *inputs: Ends) -> Ends:
         """In one pass where the layer is small; with derivatives by hand."""
-        (both, loose), weight = inputs[0], self.weight()
+        (both, loose, off), weight = inputs[0], self.weight()
         share = share_of(weight.shape[1] + 1, both.dtype, loose)
-        return Ends(self._ends(both, None, weight, share))
+        return Ends(self._ends(both, None, weight, share, off))
 
     def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
         """Likewise; nothing of centres and reaches is differentiated."""
-        return self._ends(centers[0], reaches[0], self.weight(), share)
+        return self._ends(centers[0], reaches[0], self.weight(), share, 0.0)
 
-    def _ends(self, first: Tensor, second: Tensor | None, weight: Tensor, share: float) -> Tensor:
+    def _ends(self, first: Tensor, second: Tensor | None, weight: Tensor, share: float, off: float) -> Tensor:
         run = LinearEnds.apply if torch.is_grad_enabled() else linear_ends
-        found: Tensor = run(first, second, weight, self.bias(), share)
+        found: Tensor = run(first, second, weight, self.bias(), share, off)
         return found
 
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:

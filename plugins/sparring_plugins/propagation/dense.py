@@ -8,10 +8,8 @@ from torch import Tensor
 
 __all__ = ["linear"]
 
-LARGE = 1 << 22
+LARGE = 1 << 20
 """Multiplications from which oneDNN repays what it takes to be called."""
-NARROW = 8
-"""Columns below which a product is held by memory, so that neither is quicker."""
 
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
@@ -22,8 +20,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     In single precision torch takes such products with a library that leaves half of the width of some processors'
     registers unused. Large ones go to oneDNN, which torch uses for convolutions, where nothing is differentiated.
     """
-    rows, columns = weight.shape
-    if x.numel() * rows < LARGE or min(rows, columns) < NARROW or not _suits(x, weight):
+    if x.numel() * weight.shape[0] < LARGE or not _suits(x, weight):
         return F.linear(x, weight, bias)
     assert _ONEDNN is not None
     found: Tensor = _ONEDNN(x, weight, bias, "none", [], "")

@@ -13,7 +13,8 @@ leaves room for sixteen in `g` (`rounding.STEPS`, twice). `share_of` adds the pr
 the product with the reach may fall short of its own rounding; and a `floor` under the sizes covers underflow.
 
 A curve that errs by so many spacings of its own value leaves ends `t` to be moved by `loose |t|`: no further than
-`loose s`, which is one more share. Since `t - loose |t|` rises with `t`, that holds for all of the box.
+`loose s`, which is one more share. Since `t - loose |t|` rises with `t`, that holds for all of the box. What it errs by
+beside, `off`, is `off / g` in the reach.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.rounding import floor_of
+from sparring_plugins.propagation.rounding import floor
 
 __all__ = ["Ends", "around", "reach_of", "widened"]
 
@@ -35,30 +36,34 @@ class Ends(NamedTuple):
     both: Tensor
     """[2, batch, *shape]."""
     loose: float = 0.0
-    """Values lie between `both[0] - loose |both[0]|` and `both[1] + loose |both[1]|`, but for underflow."""
+    """Values lie between `both[0] - loose |both[0]| - off` and `both[1] + loose |both[1]| + off`, but for underflow."""
+    off: float = 0.0
 
     def tight(self) -> Ends:
         """With the error in the ends."""
-        if self.loose == 0:
+        if self.loose == self.off == 0:
             return self
+        # The product and the sums round as well.
+        share = self.loose + 2 * torch.finfo(self.both.dtype).eps
         with torch.no_grad():
-            size = torch.maximum(self.both.abs(), floor_of(self.both))
-        # The product and the sum round as well.
-        share = self.loose + torch.finfo(size.dtype).eps
+            size = self.both.abs().clamp_min_(floor(self.both.dtype)).add_(self.off / share)
         return Ends(torch.addcmul(self.both, _signs(share, size.dtype, size.device, size.dim()), size))
 
 
-def around(both: Tensor, share: float) -> tuple[Tensor, Tensor]:
+def around(both: Tensor, share: float, off: float) -> tuple[Tensor, Tensor]:
     """Centre and reach, [batch, *shape], of boxes."""
     low, high = both.unbind()
     center = torch.lerp(low, high, 0.5)
-    return center, reach_of(center, high - center, share)
+    return center, reach_of(center, high - center, share, off)
 
 
-def reach_of(center: Tensor, radius: Tensor, share: float) -> Tensor:
-    """`|c| + r + r / share`; only the radius has a history there, sizes are no matter of gradients."""
-    size = torch.maximum(center.detach().abs(), floor_of(center))
-    return torch.add(size, radius, alpha=1 + 1 / share) if radius.requires_grad else size.add_(radius, alpha=1 + 1 / share)
+def reach_of(center: Tensor, radius: Tensor, share: float, off: float = 0.0) -> Tensor:
+    """`|c| + r + (r + off) / share`; only the radius has a history there, sizes are no matter of gradients."""
+    size = center.detach().abs().clamp_min_(floor(center.dtype))
+    if off:
+        size.add_(off / share)
+    stretch = 1 + 1 / share
+    return torch.add(size, radius, alpha=stretch) if radius.requires_grad else size.add_(radius, alpha=stretch)
 
 
 def widened(middle: Tensor, width: Tensor, share: float) -> Tensor:

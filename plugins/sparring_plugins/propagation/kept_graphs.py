@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -30,21 +31,17 @@ class _Snapshot:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        tables = [table for part in module.modules() for table in _tables(part)]
-        self._filled = [(table, tuple(_values(table))) for table in tables if table]
-        self._empty = [table for table in tables if not table]
+        self._tables = [table for part in module.modules() for table in _tables(part)]
+        self._sizes = list(map(len, self._tables))
+        # What `values` gives shows what is in a dict whenever it is looked at.
+        self._values = [table.values() if isinstance(table, dict) else table for table in self._tables]
+        self._then = list(chain.from_iterable(self._values))
 
     def holds(self) -> bool:
         """Whether everything still is the very same object."""
-        if any(map(len, self._empty)):
+        if list(map(len, self._tables)) != self._sizes:
             return False
-        return all(
-            len(table) == len(then) and all(map(operator.is_, _values(table), then)) for table, then in self._filled
-        )
-
-
-def _values(table: Any) -> Any:
-    return table.values() if isinstance(table, dict) else table
+        return all(map(operator.is_, chain.from_iterable(self._values), self._then))
 
 
 def _tables(part: nn.Module) -> Iterator[Any]:

@@ -15,16 +15,16 @@ from sparring_plugins.propagation.small_boxes import small, through_small
 __all__ = ["LinearEnds", "linear_ends"]
 
 
-def linear_ends(first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float) -> Tensor:
+def linear_ends(
+    first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float, off: float
+) -> Tensor:
     """`W c + b -+ share (|W| reach + |b|)`, [2, batch, ..., outputs] (see `ends`), where nothing is differentiated.
 
-    Args:
-        first: centres [batch, ..., inputs], or boxes [2, batch, ..., inputs] where there are no reaches.
-        second: reaches.
+    `first` are centres [batch, ..., inputs] and `second` reaches; or boxes [2, batch, ..., inputs] and None.
     """
     if small(first, second, weight, bias):
-        return through_small(first, second, weight, bias, share)
-    center, reach = around(first, share) if second is None else (first, second)
+        return through_small(first, second, weight, bias, share, off)
+    center, reach = around(first, share, off) if second is None else (first, second)
     floor = floor_of(center)
     bulk = floor.expand(weight.shape[0]) if bias is None else torch.hypot(bias, floor)
     return widened(linear(center, weight, bias), linear(reach, weight.abs(), bulk), share)
@@ -39,33 +39,33 @@ class LinearEnds(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float
+        first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float, off: float
     ) -> Tensor:
         """As `linear_ends`; centres and reaches, where given, are constants."""
-        return linear_ends(first, second, weight, bias, share)
+        return linear_ends(first, second, weight, bias, share, off)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         """Keep the boxes."""
-        first, second, weight, _, ctx.share = inputs
+        first, second, weight, _, ctx.share, ctx.off = inputs
         ctx.save_for_backward(first, second, weight)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """Through centres and radii, two products each."""
         first, second, weight = ctx.saved_tensors
-        of_both, _, of_weight, of_bias, _ = ctx.needs_input_grad
+        of_both, _, of_weight, of_bias, *_ = ctx.needs_input_grad
         lower, upper = grad.flatten(1, -2).unbind()
-        of_center, of_radius = lower + upper, upper - lower
-        found: list[Tensor | None] = [None] * 5
+        # The centre is half the sum of the ends, the radius half their difference: halves serve the boxes.
+        of_center = torch.lerp(lower, upper, 0.5)
+        of_radius = upper - of_center
+        found: list[Tensor | None] = [None] * 6
         if of_both:
-            center, radius = linear(of_center, weight.T), linear(of_radius, weight.abs().T)
-            # The centre is half the sum of the ends, the radius half their difference.
-            found[0] = torch.stack((center - radius, center + radius)).mul_(0.5).view_as(first)
+            found[0] = widened(linear(of_center, weight.T), linear(of_radius, weight.abs().T), 1.0).view_as(first)
         if of_weight:
-            middle, reach = around(first, ctx.share) if second is None else (first, second)
+            middle, reach = around(first, ctx.share, ctx.off) if second is None else (first, second)
             apart = linear(of_radius.T, reach.flatten(0, -2).T) * weight.sign()
-            found[2] = torch.add(linear(of_center.T, middle.flatten(0, -2).T), apart, alpha=ctx.share)
+            found[2] = torch.add(linear(of_center.T, middle.flatten(0, -2).T), apart, alpha=ctx.share) * 2
         if of_bias:
-            found[3] = of_center.sum(0)
+            found[3] = of_center.sum(0) * 2
         return tuple(found)

@@ -34,7 +34,7 @@ class _Moved(Affine):
 
     def ends(self, *inputs: Ends) -> Ends:
         """Likewise."""
-        return Ends(self.value(inputs[0].both.flatten(0, 1)).unflatten(0, (2, -1)), inputs[0].loose)
+        return Ends(self.value(inputs[0].both.flatten(0, 1)).unflatten(0, (2, -1)), *inputs[0][1:])
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """No error of the victim's; that of a backward pass where it adds up coefficients."""

@@ -107,9 +107,10 @@ class Affine(Node):
         """As `interval`; see `ends` for why it holds."""
         if self.terms == 0:
             flat = (x.both.flatten(0, 1) for x in inputs)
-            return Ends(self.value(*flat).unflatten(0, (2, -1)), max(x.loose for x in inputs))
+            errors = (max(x.loose for x in inputs), max(x.off for x in inputs))
+            return Ends(self.value(*flat).unflatten(0, (2, -1)), *errors)
         share = share_of(self.fan, inputs[0].both.dtype, max(x.loose for x in inputs))
-        pairs = [around(x.both, share) for x in inputs]
+        pairs = [around(x.both, share, x.off) for x in inputs]
         return Ends(self.ends_around([pair[0] for pair in pairs], [pair[1] for pair in pairs], share))
 
     def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
@@ -193,11 +194,8 @@ class Elementwise(Node):
 
     def ends(self, *inputs: Ends) -> Ends:
         """The values at both ends, where the curve nowhere falls; their errors are left to what comes next."""
-        spacings = self.curve.spacings
-        if spacings is None:
-            return super().ends(*inputs)
-        both = inputs[0].tight().both
-        return Ends(self.curve.value(both), spacings * torch.finfo(both.dtype).eps)
+        found = self.curve.at_ends(inputs[0].tight().both)
+        return super().ends(*inputs) if found is None else found
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,22 +29,17 @@ def small(first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | N
     )
 
 
-def through_small(first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float) -> Tensor:
-    """Both ends, [2, batch, outputs], of a linear layer for which `small` holds.
-
-    Args:
-        first: centres [batch, inputs], or boxes [2, batch, inputs] where there are no reaches.
-        second: reaches.
-        weight, bias: [outputs, inputs] and [outputs].
-        share: see `ends`.
-    """
+def through_small(
+    first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float, off: float
+) -> Tensor:
+    """`linear_ends` where `small` holds, [2, batch, outputs]."""
     kernel, one = _kernel(weight.dtype)
     (rows, entries), batch = weight.shape, first.shape[-2]
     found, start = first.new_empty(2, batch, rows), first.data_ptr()
     other = start + batch * entries * first.element_size() if second is None else second.data_ptr()
     kernel(
         start, other, second is not None, weight.data_ptr(), 0 if bias is None else bias.data_ptr(),
-        found.data_ptr(), batch, entries, rows, share, floor(weight.dtype), one,
+        found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype), one,
     )  # fmt: skip
     return found
 

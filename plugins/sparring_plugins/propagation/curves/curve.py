@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from sparring.errors import RequestError, nearest
+from sparring_plugins.propagation.ends import Ends
 
 __all__ = ["CHOICES", "Choice", "Curve", "Lines", "known_choice"]
 
@@ -50,11 +51,12 @@ class Curve(ABC):
     differentiable in `low`, `high` and `alpha`, with finite gradients also where `low == high`.
     """
 
-    spacings: float | None = None
-    """For curves that nowhere fall: how far a computed value is from the true one, in spacings of the value itself.
+    def at_ends(self, both: Tensor) -> Ends | None:
+        """For curves that nowhere fall: values at both ends of intervals, [2, *shape], their errors beside them.
 
-    That the smallest normal number may be lost beside is left out. None for curves that fall, or err by more.
-    """
+        None for curves that fall, or whose errors are not known in that form.
+        """
+        return None
 
     @abstractmethod
     def value(self, x: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparring_plugins.propagation.ends import Ends
+
 from .curve import Curve, Lines, known_choice
 from .rounding import rounding
 
@@ -24,8 +26,6 @@ class Kink(Curve):
     def __init__(self, left: float, right: float) -> None:
         self.left, self.right = float(left), float(right)
         self._convex = self.left <= self.right
-        if self.left >= 0.0 and self.right >= 0.0:
-            self.spacings = 1.0  # a product here and one of the victim's
 
     def value(self, x: Tensor) -> Tensor:
         """Whichever piece `x` lies on."""
@@ -39,6 +39,12 @@ class Kink(Curve):
         at_kink = self.value(torch.minimum(torch.relu(low), high))  # the point nearest to zero
         least, greatest = torch.minimum(at_low, at_high), torch.maximum(at_low, at_high)
         return torch.minimum(least, at_kink), torch.maximum(greatest, at_kink)
+
+    def at_ends(self, both: Tensor) -> Ends | None:
+        """Where no piece falls: a product here and one of the victim's, half a spacing each."""
+        if self.left < 0.0 or self.right < 0.0:
+            return None
+        return Ends(self.value(both), rounding(both.dtype, both.device).eps)
 
     def error(self, low: Tensor, high: Tensor) -> Tensor | float:
         """One rounding of a product; nothing where both slopes are 0, 1 or -1."""

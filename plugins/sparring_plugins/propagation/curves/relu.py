@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparring_plugins.propagation.ends import Ends
+
 from .curve import Curve, Lines, known_choice
 from .rounding import rounding
 
@@ -17,8 +19,6 @@ class ReLU(Curve):
     Source: Zhang et al., CROWN (thesis 3.1.4, tables 3.1 and 3.2); the adaptive slope has the smaller area.
     """
 
-    spacings = 0.0
-
     def value(self, x: Tensor) -> Tensor:
         """`torch.relu(x)`."""
         return torch.relu(x)
@@ -30,6 +30,10 @@ class ReLU(Curve):
     def error(self, low: Tensor, high: Tensor) -> float:
         """Zero: a comparison does not round."""
         return 0.0
+
+    def at_ends(self, both: Tensor) -> Ends:
+        """As `image`."""
+        return Ends(torch.relu(both))
 
     def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
         """`adaptive`: lower slope 1 if `high > -low`, else 0. `zero` and `one` leave stable neurons exact."""

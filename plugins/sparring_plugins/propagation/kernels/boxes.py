@@ -19,40 +19,38 @@ __all__ = ["linear_ends"]
 
 
 @sum_kernel
-def _around(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: Any) -> None:
-    """Centres, and their sizes plus `stretch` times the radii."""
+def _around(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: Any, more: Any) -> None:
+    """Centres, and their sizes plus `stretch` times the radii, and a little more."""
     for i in range(low.size):
         middle = low[i] + (high[i] - low[i]) * (stretch - stretch + 0.5)
         size = abs(middle)
         center[i] = middle
-        reach[i] = (size if size > least else least) + stretch * (high[i] - middle)
+        reach[i] = (size if size > least else least) + more + stretch * (high[i] - middle)
 
 
 @sum_kernel
 def linear_ends(
     first: int, second: int, around: bool, weight: int, bias: int, ends: int, batch: int, entries: int, rows: int,
-    share: float, floor: float, one: Any,
+    share: float, off: float, floor: float, one: Any,
 ) -> None:  # fmt: skip
     """Write [2, batch, rows]: `W c + b -+ share (|W| reach + |b|)`.
 
-    Args:
-        first, second: centres and reaches [batch, entries] where `around`, else the ends of boxes.
-        weight: [rows, entries].
-        bias: [rows], or 0 for none.
-        floor: least size (see `rounding.floor`).
-        one: 1 in the type of all numbers.
+    `first` and `second`, [batch, entries], are centres and reaches where `around`, else the ends of boxes, which leave
+    out an absolute error of `off`. `weight` is [rows, entries], `bias` [rows] or 0 for none; `floor` as in `rounding`.
+    `one` is a 1 in the type of all numbers.
     """
     left, right = carray(view_of(first, one), (batch, entries)), carray(view_of(second, one), (batch, entries))
     matrix, out = carray(view_of(weight, one), (rows, entries)), carray(view_of(ends, one), (2, batch, rows))
     shift = carray(view_of(bias, one), (rows,))
     part, least, stretch = number(share, one), number(floor, one), number(1.0 + 1.0 / share, one)
+    more = number(off / share, one)
     space = np.empty((2, entries), left.dtype)
     for sample in range(batch):
         if around:
             center, reach = left[sample], right[sample]
         else:
             center, reach = space[0], space[1]
-            _around(left[sample], right[sample], center, reach, stretch, least)
+            _around(left[sample], right[sample], center, reach, stretch, least, more)
         for j in range(rows):
             middle, width, line = one - one, one - one, matrix[j]
             for i in range(entries):
