@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sparring_plugins.propagation.compiled_linear import is_small, through_small
 from sparring_plugins.propagation.dense import linear
 from sparring_plugins.propagation.ends import Ends
 from sparring_plugins.propagation.linear_ends import LinearEnds, linear_ends
-from sparring_plugins.propagation.nodes import Affine
+from sparring_plugins.propagation.nodes import Affine, Interval
 from sparring_plugins.propagation.rounding import share_of
 
 __all__ = ["Conv", "Linear", "Reshaped", "Scale", "Sum"]
@@ -67,6 +68,13 @@ class Linear(Affine):
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
         """`rows W`."""
         return (linear(rows, self.weight().T),)
+
+    def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
+        """As of any affine node, for small layers in one pass."""
+        weight = self.weight()
+        if is_small(inputs[0].low, weight):
+            return through_small(inputs[0], weight, self.bias(), self.terms)
+        return super().interval_and_error(*inputs)
 
 
 class Conv(Affine):

@@ -18,6 +18,7 @@ from sparring_plugins.propagation.nodes import Affine, Elementwise, Node, Planes
 
 __all__ = ["Backward", "Relaxation"]
 
+
 @dataclass(frozen=True, eq=False)
 class Relaxation:
     """What a backward pass needs of a node that is not affine: lines or planes, moved outward for rounding.
@@ -128,7 +129,7 @@ class Backward:
             self._count(rows, None if bias is None else bias.expand(node.shape), error)
         else:
             if bias is not None:
-                self._odd = self._odd + rows.flatten(2) @ bias.expand(node.shape).flatten()
+                self._odd = self._odd + _in_double(rows.flatten(2), bias.expand(node.shape).flatten())
             if error is not None:
                 self._even = self._even + _product(rows.detach().abs(), self._picked(error))
         count = rows.shape[:2]
@@ -268,6 +269,11 @@ def _of_units(values: Tensor, units: Tensor | None) -> Tensor:
 
 def _as_it_is(values: Tensor) -> Tensor:
     return values
+
+
+def _in_double(rows: Tensor, bias: Tensor) -> Tensor:
+    """`rows b`, summed in double precision: see `Affine.interval_and_error`."""
+    return (rows.double() @ bias.double()).to(rows.dtype)
 
 
 def _columns(slopes: Tensor, weight: Tensor) -> Tensor:

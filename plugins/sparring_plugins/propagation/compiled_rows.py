@@ -31,7 +31,8 @@ def through_lines(
         lines: [samples, *shape].
         take: the sample of each entry of the batch, [batch], or None where these are the same.
         bias: of the layer below, [*shape]; its share is added.
-        odd, even: known shares of rows that do and do not turn with their sign.
+        odd: known shares of rows that turn with their sign.
+        even: those that do not.
         mirrored: rows stand for themselves and for their negatives.
 
     Returns:
@@ -52,7 +53,10 @@ def least_over_boxes(
     Args:
         rows: [batch or 1, rows, features].
         box: centre and radius as of `Enclosure.box`, [samples, features].
-        take, odd, even, mirrored: as of `through_lines`.
+        take: as of `through_lines`, and so are the others.
+        odd: see there.
+        even: see there.
+        mirrored: see there.
     """
     if not torch.is_grad_enabled():
         return _least(rows, *box, take, odd, even, mirrored)
@@ -106,6 +110,7 @@ def _moved(
         rows.data_ptr(), parts[0].data_ptr(), parts[1].data_ptr(), parts[2].data_ptr(), parts[3].data_ptr(),
         address(take), address(bias), address(odd), address(even), moved.data_ptr(), known.data_ptr(),
         batch, samples, first, _batch(odd), _batch(even), count, shape.numel(), mirrored, ONE[rows.dtype],
+        ONE[torch.float64],
     )  # fmt: skip
     return moved, known
 
@@ -207,7 +212,7 @@ def _shares(
     batch = first if even is None else even.shape[0]
     row_kernels().shares(
         rows.data_ptr(), address(bias), address(error), address(take), address(odd), address(even),
-        batch, samples, first, count, rows.shape[2:].numel(), ONE[rows.dtype],
+        batch, samples, first, count, rows.shape[2:].numel(), ONE[rows.dtype], ONE[torch.float64],
     )  # fmt: skip
     return odd, even
 

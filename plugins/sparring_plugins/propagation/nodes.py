@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,10 +136,18 @@ class Affine(Node):
         radius, size = self._spread_both(radii, sizes)
         share, bulk = 2 * gamma(self.terms, radius.dtype), self._still_bulk()
         if bulk is not None:
-            size, radius = size + bulk, torch.add(radius, bulk, alpha=share)
+            size = torch.add(size, bulk, alpha=self._bias_terms(radius.dtype))
+            radius = torch.add(radius, bulk, alpha=share)
         middle = self.value(*centers)
         error = torch.add(tiny_of(self.terms, size), size, alpha=share)
         return Interval(middle - radius, middle + radius), error
+
+    def _bias_terms(self, dtype: torch.dtype) -> float:
+        """By how much `rows b` may round beyond `gamma |b|`."""
+        count = math.prod(self.shape)
+        if dtype is torch.float32 or count <= self.terms:
+            return 1.0
+        return gamma(count, dtype) / gamma(self.terms, dtype)
 
     def _spread_both(self, radii: Sequence[Tensor], sizes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Radii and sizes through `|W|`: in one product, or apart where only the radii are differentiated."""

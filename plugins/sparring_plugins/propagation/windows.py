@@ -89,7 +89,10 @@ class Windows:
             layer = self._graph.nodes[below]
             assert isinstance(layer, Conv)
             bias = layer.flat_bias()
-            known = known + (shift if bias is None else shift + rows.sum((-2, -1)) @ bias)
+            if bias is not None:
+                # In double precision: see `Affine.interval_and_error`.
+                shift = shift + (rows.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(shift.dtype)
+            known = known + shift
             moved = layer.adjoint_of_window(rows.flatten(0, 1))
             rows, corner, source = moved.unflatten(0, (-1, 2)), corner.below(layer), layer.inputs[0]
         return known + self._at_input(rows, take, corner)

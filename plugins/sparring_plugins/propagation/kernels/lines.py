@@ -23,7 +23,7 @@ def relu_lines(
 ) -> None:  # fmt: skip
     """Write [4, size]: slope and intercept of the lower line, then of the upper one.
 
-    Args:
+    Of the arguments:
         low, high: [size].
         error: rounding at the curve's input for each unit of slope, [size], or 0 for `floor`.
         choice: of the lower slope where unstable: 0 the smaller area, 1 that of the chord, 2 zero, 3 one.
@@ -89,7 +89,7 @@ def tanh_points(
     These are the scaled ends, the width (no less than `narrow`) and the points where the tangents touch below and
     above; the table of tangent points, [pieces], is explained in `curves.tangents`.
 
-    Args:
+    Of the arguments:
         mask: takes the sign off a number's bits.
         nearest, farthest, shift: bits of the least and the greatest distance in the table, and how many of a
             number's bits do not count.
@@ -127,7 +127,7 @@ def tanh_lines(
 ) -> None:  # fmt: skip
     """Write [4, size], as `relu_lines` does, for tanh (scale 1) or the logistic sigmoid (scale 1/2).
 
-    Args:
+    Of the arguments:
         points, values: [5, size] of `tanh_points`, and the hyperbolic tangent there.
         error, floor, few, least, share: as of `relu_lines`.
         slack: by how much an intercept may round, relative to the values at the ends.

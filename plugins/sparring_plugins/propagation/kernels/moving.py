@@ -33,22 +33,23 @@ def _along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
 
 
 @sum_kernel
-def _dot(row: Any, values: Any, zero: Any) -> Any:
-    total = zero
+def _dot(row: Any, values: Any, zero: Any, wide: Any) -> Any:
+    """A product, summed in the type of `wide`."""
+    total = wide - wide
     for k in range(row.size):
-        total += row[k] * values[k]
-    return total
+        total += number(row[k], wide) * number(values[k], wide)
+    return number(total, zero)
 
 
 @sum_kernel
 def move(
     rows: int, lower: int, low_shift: int, upper: int, high_shift: int, take: int, bias: int, odd: int, even: int,
     moved: int, known: int, batch: int, samples: int, rows_batch: int, odd_batch: int, even_batch: int, count: int,
-    n: int, mirrored: bool, one: Any,
+    n: int, mirrored: bool, one: Any, wide: Any,
 ) -> None:  # fmt: skip
     """Move rows through lines.
 
-    Args:
+    Of the arguments:
         rows: [rows_batch (1 or batch), count, n].
         lower, low_shift, upper, high_shift: [samples, n].
         bias: [n] of the layer below, or 0; its share of the moved rows is added to `known`.
@@ -56,6 +57,7 @@ def move(
             row's sign.
         moved: [batch, count or 2 * count, n], is written.
         known: [batch, count or 2 * count], is written: `odd` less `even`, with what lines and bias add.
+        wide: 1 in the type in which products with the bias are summed.
     """
     after = 2 * count if mirrored else count
     row, out = carray(view_of(rows, one), (rows_batch, count, n)), carray(view_of(moved, one), (batch, after, n))
@@ -76,7 +78,7 @@ def move(
                 to = r + turn * count
                 found = _along(row[b if rows_batch > 1 else 0, r], sign, lines, out[b, to])
                 if bias != 0:
-                    found += _dot(out[b, to], shift, zero)
+                    found += _dot(out[b, to], shift, zero, wide)
                 total[b, to] = found + (first * sign - unsure)
 
 
@@ -88,7 +90,7 @@ def move_back(
 ) -> None:  # fmt: skip
     """Gradients of what `move` gives.
 
-    Args:
+    Of the arguments:
         to_moved, to_known: gradients at `moved` and `known`.
         to_rows, to_lines, to_bias: zeros, are added to: [rows_batch, count, n], [4, samples, n] in the order of the
             arguments of `move`, and [n] (0 where there is no bias).
@@ -100,7 +102,6 @@ def move_back(
     weight, shift = carray(view_of(to_known, one), (batch, after)), carray(view_of(bias, one), (n,))
     back, lined = carray(view_of(to_rows, one), (rows_batch, count, n)), carray(view_of(to_lines, one), (4, samples, n))
     biased, samples_of = carray(view_of(to_bias, one), (n,)), carray(view_of(take, np.int64(0)), (batch,))
-    zero = one - one
     for b in range(batch):
         at = samples_of[b] if take != 0 else b
         lines = (below[at], below_shift[at], above[at], above_shift[at])
@@ -169,16 +170,17 @@ def _bias_back(row: Any, sign: Any, lines: Any, weight: Any, to_bias: Any) -> No
 @sum_kernel
 def shares(
     rows: int, bias: int, error: int, take: int, odd: int, even: int,
-    batch: int, samples: int, rows_batch: int, count: int, n: int, one: Any,
+    batch: int, samples: int, rows_batch: int, count: int, n: int, one: Any, wide: Any,
 ) -> None:  # fmt: skip
     """What rows come to at an affine node: `rows b`, and `|rows|` times the rounding there.
 
-    Args:
+    Of the arguments:
         rows: [rows_batch (1 or batch), count, n].
         bias: [n] or 0.
         error: [samples, n] or 0.
         odd: [rows_batch, count], is added to; 0 without a bias.
         even: [batch, count], is added to; 0 without an error.
+        wide: as of `move`.
     """
     row, shift = carray(view_of(rows, one), (rows_batch, count, n)), carray(view_of(bias, one), (n,))
     unsure, samples_of = carray(view_of(error, one), (samples, n)), carray(view_of(take, np.int64(0)), (batch,))
@@ -187,7 +189,7 @@ def shares(
     if bias != 0:
         for b in range(rows_batch):
             for r in range(count):
-                odds[b, r] += _dot(row[b, r], shift, zero)
+                odds[b, r] += _dot(row[b, r], shift, zero, wide)
     if error != 0:
         for b in range(batch):
             at = samples_of[b] if take != 0 else b
@@ -211,7 +213,7 @@ def over_boxes(
 ) -> None:  # fmt: skip
     """Least values of rows over boxes, with known shares.
 
-    Args:
+    Of the arguments:
         rows: [rows_batch (1 or batch), count, n].
         center, radius: [samples, n], of the type of `wide`, in which sums are taken.
         odd, even: as of `move`.
