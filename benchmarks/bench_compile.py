@@ -1,4 +1,6 @@
-"""How long it takes to compile OpenSpiel games, and to read them from the cache: the least of the repeats.
+"""How long it takes to compile OpenSpiel games, and to read them from the cache.
+
+Times are processor time, the least of the repeats; "first" is the first call, which the repeats leave out.
 
 python benchmarks/bench_compile.py --out docs/results/compile.json
 """
@@ -24,10 +26,10 @@ GAMES = (
 
 
 def seconds(spec: str, cache: Path | None) -> tuple[float, int]:
-    """Seconds of one call, and the histories of the game."""
-    began = time.perf_counter()
+    """Processor seconds of one call, and the histories of the game."""
+    began = time.process_time()
     game = compile_game(spec, cache=cache)
-    return time.perf_counter() - began, game.nodes
+    return time.process_time() - began, game.nodes
 
 
 def main() -> None:

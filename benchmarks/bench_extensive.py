@@ -5,7 +5,7 @@
 Times are processor time, the least of many batches, so that whatever else the machine does tells least; what is
 compared takes turns. LiteEFG computes both seats in one call; the ratio "one call" takes its call as it is, "a seat"
 halves it. An iteration of `cfr+` is that of long runs, which `auto` unrolls on small games; "table" is the other
-kernel. The row "limit" compares with a plain C compressed-row product. Optima are by the clock on the wall.
+kernel. The row "limit" compares with a plain C compressed-row product.
 """
 
 from __future__ import annotations
@@ -198,17 +198,17 @@ def optimum(games: Callable[[str], ExtensiveGame], quick: bool) -> list[Figures]
         game = games(spec)
         for seat in (0, 1):
             engine = Engine(DuelLayout.build(game, seat), share, uniform(game.trees[1 - seat]))
-            begin = time.perf_counter()
+            begin = time.process_time()
             answer = solve_linear_program(engine)
-            spent = time.perf_counter() - begin
+            spent = time.process_time() - begin
             found.append({"game": spec, "seat": seat, "budget": share, "method": "lp", "seconds": spent,
                           "exploitability": answer.exploitability, "gap": answer.gap})  # fmt: skip
     for seat in (0, 1):
         for predictive in (False, True):
             matching = RegretMatching(Engine(DuelLayout.build(games("leduc_poker"), seat)), predictive)
-            begin = time.perf_counter()
+            begin = time.process_time()
             gap = matching.run(100_000, every=20, target=1e-3)
-            spent = time.perf_counter() - begin
+            spent = time.process_time() - begin
             found.append({"game": "leduc_poker", "seat": seat, "budget": 1.0, "seconds": spent, "gap": gap,
                           "method": "pcfr+" if predictive else "cfr+", "iterations": matching.iterations,
                           "exploitability": matching.upper})  # fmt: skip

@@ -3,8 +3,8 @@
 `cfr_kernels` walks tables, and on a game like Kuhn poker most of an iteration is waiting: for an index, for the end of
 a loop of three, for a number just stored. Here the game becomes the program. The sequences of one action in one run are
 a vector (see `layout`), payoffs and limits are constants of the instructions, and regrets, behaviours and sums stay in
-registers from one iteration to the next. Code, and the time to translate it, grow with the game: from 0.04 s on Kuhn
-poker, whose iterations then take a third of the time, to a second or two on the largest (`LARGEST`).
+registers from one iteration to the next. Code, and the time to translate it, grow with the game: from 0.025 s on Kuhn
+poker, whose iterations then take a third of the time, to half a second on the largest (`LARGEST`).
 
 Every number comes from the same operations in the same order as in `cfr_kernels`, so that both kernels may take turns
 on one state; a test compares them bit for bit.
@@ -31,9 +31,9 @@ __all__ = ["LARGEST", "PAYS_FROM", "pays", "size_of", "unrolled"]
 Kernel = Callable[..., None]
 """Takes the addresses of the victim's state, the attacker's and the counters, and a number of iterations."""
 LARGEST = 500
-"""Sequences and non-zero payoffs of the largest game that is worth it: beyond, seconds go and little is gained."""
-PAYS_FROM = 3_000_000
-"""Iterations that save more than the translation takes, on every game that fits (measured: 0.3 to 3 million)."""
+"""Sequences and non-zero payoffs of the largest game that is worth it: on larger ones seconds go and less is gained."""
+PAYS_FROM = 1_000_000
+"""Iterations that save more than the translation takes, on every game that fits (measured: 0.15 to 0.7 million)."""
 COUNTERS = (ITERATION, WEIGHT)
 
 

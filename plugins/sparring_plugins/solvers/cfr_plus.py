@@ -44,7 +44,7 @@ class CfrPlusOptions(PluginOptions):
     kernel: Literal["auto", "table", "unrolled"] = Field(
         "auto",
         description="how iterations are computed, to the same numbers: 'table' walks the game's arrays, 'unrolled' "
-        "translates a small game into a program of its own first, 'auto' does so from 3 million iterations on",
+        "translates a small game into a program of its own first, 'auto' does so from a million iterations on",
     )
 
 
