@@ -129,16 +129,16 @@ def test_values_end_with_episodes_and_go_on_where_they_are_cut(trace):
             assert value == pytest.approx(right, rel=0.05)
 
 
-@pytest.mark.parametrize("bounds", ["ibp", "crown-ibp", "crown-ibp(beta=1)", "sgld"])
+@pytest.mark.parametrize("bounds", ["ibp", "crown-ibp", "sgld"])
 def test_a_robust_critic_changes_less_with_the_action(bounds):
     duel, victim = duel_of(), Tracker()
     seen = watched(duel, victim)
     slopes = []
     for weight in (0.0, 30.0):
-        critic = trained(duel, victim, seen, weight=weight, radius=0.2, bounds=bounds, epochs=15)
+        critic = trained(duel, victim, seen, weight=weight, radius=0.2, bounds=bounds, epochs=9)
         states, actions = (torch.from_numpy(part.reshape(-1, 2)) for part in (seen.states, seen.actions))
         actions.requires_grad_()
-        (slope,) = torch.autograd.grad(critic.judged(states, actions).sum(), actions)
+        (slope,) = torch.autograd.grad(critic.judging(states)(actions).sum(), actions)
         slopes.append(float(slope.abs().sum(dim=1).mean()))
     assert slopes[1] < 0.5 * slopes[0]
 
@@ -148,7 +148,8 @@ def test_bounds_are_above_what_langevin_dynamics_find():
     seen = watched(duel, victim)
     critic = trained(duel, victim, seen, epochs=3)
     network = critic._network
-    inputs = critic.scales.inputs(*(torch.from_numpy(part.reshape(-1, 2)) for part in (seen.states, seen.actions)))
+    states, actions = (torch.from_numpy(part.reshape(-1, 2)) for part in (seen.states, seen.actions))
+    inputs = critic.scales.inputs(states)(actions)
     values, draw = network(inputs)[:, 0], torch.Generator().manual_seed(0)
     climbed, *above = (penalty_of(m, 2, 1.0, draw)(network, inputs, values, 0.2) for m in ("sgld", "crown", "ibp"))
     corners = torch.tensor([[i, j] for i in (-0.2, 0.2) for j in (-0.2, 0.2)])
@@ -294,3 +295,17 @@ def test_a_choice_of_actions_is_refused():
     victim = network(np.random.default_rng(0), (4, 8, 2), "values")
     with pytest.raises(RefusedError, match="use min-q"):
         evaluate(duel, victim, ["robust-sarsa"], episodes=2)
+
+
+def test_a_trained_agent_falls():
+    """The pendulum's own agent, which noise of the same size leaves upright."""
+    pytest.importorskip("mujoco")
+    from importlib.resources import files
+
+    agent = files("sparring_plugins") / "agents" / "inverted-pendulum.safetensors"
+    game = sparring.load_game("gym:InvertedPendulum-v5(max_episode_steps=200)")
+    spec = "robust-sarsa(transitions=4096,epochs=12,batch=256,selection=4)"
+    report = evaluate(attack(game, "observation", 0.6), f"file:{agent}", ["random", spec], episodes=6)
+    noise, learned = (record.value for record in report.attacks)
+    assert report.attacks[1].warnings == []
+    assert learned < 0.5 * noise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -61,14 +62,14 @@ class Scales:
             value_deviation=float(returns.std()) or 1.0,
         )
 
-    def inputs(self, states: Tensor, actions: Tensor) -> Tensor:
-        """What the network takes, [batch, features + actions], differentiable in the actions; those are not clipped."""
+    def inputs(self, states: Tensor) -> Callable[[Tensor], Tensor]:
+        """From actions to what the network takes in these states, [batch, features + actions]; none is clipped."""
         mean, deviation, middle, half = (
             torch.tensor(each, dtype=torch.float32)
             for each in (self.state_mean, self.state_deviation, self.action_middle, self.action_half)
         )
         scaled = ((states - mean) / deviation).clamp(-CLIP, CLIP)
-        return torch.cat([scaled, (actions - middle) / half], dim=1)
+        return lambda actions: torch.cat([scaled, (actions - middle) / half], dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +82,14 @@ class LearnedCritic:
     weights: NDArray[np.float32]
     """Of all layers, flat."""
 
-    def judged(self, states: Tensor, actions: Tensor) -> Tensor:
-        """Scaled values [batch] of states [batch, features] and actions [batch, actions]."""
-        found: Tensor = self._network(self.scales.inputs(states, actions))[:, 0]
-        return found
+    def judging(self, states: Tensor) -> Callable[[Tensor], Tensor]:
+        """From actions [batch, actions] in these states [batch, features] to their scaled values, [batch]."""
+        network, inputs = self._network, self.scales.inputs(states)
+        return lambda actions: network(inputs(actions))[:, 0]
 
     def values(self, states: Tensor, actions: Tensor) -> Tensor:
         """Values in the world's rewards, [batch]."""
-        return self.scales.value_mean + self.scales.value_deviation * self.judged(states, actions)
+        return self.scales.value_mean + self.scales.value_deviation * self.judging(states)(actions)
 
     def to_document(self) -> dict[str, Any]:
         """Sizes, and the weights' little-endian float32 in base 64."""

@@ -86,9 +86,10 @@ class _Data:
         flat.copy_(state.weights)
         scales = state.scales
         with torch.no_grad():
-            inputs = scales.inputs(_rows(seen.states), _rows(seen.actions))
+            inputs = scales.inputs(_rows(seen.states))(_rows(seen.actions))
             values = _valued(network, inputs, scales, seen)
-            following = _valued(network, scales.inputs(_rows(seen.next_states), _rows(seen.next_actions)), scales, seen)
+            reached = scales.inputs(_rows(seen.next_states))(_rows(seen.next_actions))
+            following = _valued(network, reached, scales, seen)
         following[seen.terminated] = 0.0
         advantages = generalised_advantages(
             seen.rewards, values, following, seen.finished, settings.discount, settings.trace

@@ -101,14 +101,15 @@ def _mixed_of(
     """The critic's displeasure, the divergence, or a mixture (thesis, section 6.4.5), each in its own unit."""
     critic, mix = attacker.critic, attacker.mix
     assert critic is not None  # the oracle has trained it
-    truth = torch.tensor(features_of(view.victim, view.seen))
+    judge = critic.judging(torch.tensor(features_of(view.victim, view.seen)))
     parts: list[tuple[float, Callable[[Tensor], Tensor]]] = []
     if mix > 0:
-        parts.append((mix / attacker.critic_unit, lambda shown: -critic.judged(truth, outputs(shown).float())))
+        parts.append((mix / attacker.critic_unit, lambda shown: -judge(outputs(shown).float())))
     if mix < 1:
         divergence = _divergence_of(outputs, nominal, _weights(view.victim, nominal), discrete=False)
         parts.append(((1 - mix) / attacker.divergence_unit, divergence))
-    return lambda shown: torch.stack([weight * part(shown) for weight, part in parts]).sum(dim=0)
+    (first, one), *rest = parts
+    return lambda shown: sum((weight * part(shown) for weight, part in rest), first * one(shown))
 
 
 def _weights(victim: object, nominal: Tensor) -> Tensor:
