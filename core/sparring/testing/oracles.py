@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -40,7 +40,16 @@ class OracleBench(Bench):
         finding = oracle.attack(duel, victim, effort=None, rng=np.random.default_rng(seed))
         attacker = getattr(finding, "attacker", None)
         held = (Held(attacker, Side.ATTACKER, duel),) if isinstance(attacker, Policy) else ()
-        return Done(finding, inputs, held, (finding, duel, victim))
+        return Done(_timeless(finding), inputs, held, (finding, duel, victim))
+
+
+def _timeless(finding: object) -> object:
+    """A finding without the seconds, which differ from run to run; anything else as it is."""
+    if not isinstance(finding, Finding):
+        return finding
+    tried = tuple(replace(each, seconds=0.0) for each in finding.tried)
+    search = None if finding.search is None else replace(finding.search, seconds=0.0)
+    return replace(finding, tried=tried, search=search)
 
 
 def finding_complete(bench: OracleBench) -> None:

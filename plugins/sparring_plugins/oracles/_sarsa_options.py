@@ -35,13 +35,15 @@ class SarsaOptions(PluginOptions):
         description="noise in the actions meanwhile, in units of the victim's own deviation, or of a twentieth of the "
         "range where it has none; a victim that draws its actions has its own noise alone",
     )  # fmt: skip
-    discount: float = Field(0.99, ge=0, le=1, json_schema_extra=unit("per step"))
+    discount: float = Field(0.99, ge=0, le=1, description="of later rewards", json_schema_extra=unit("per step"))
     trace: float = Field(0.0, ge=0, le=1, description="lambda of the returns that values are drawn to; 0 for Sarsa")
     epochs: int = Field(
         60, ge=1, le=10_000, description="times that all transitions are gone through",
         json_schema_extra=unit("passes", searched=False),
     )  # fmt: skip
-    batch: int = Field(256, ge=1, le=65_536, json_schema_extra=unit("transitions", searched=False))
+    batch: int = Field(
+        256, ge=1, le=65_536, description="of each step of Adam", json_schema_extra=unit("transitions", searched=False)
+    )
     learning_rate: float = Field(1e-3, gt=0, le=1, description="step size of Adam; it falls in the last third")
     hidden: int = Field(
         64, ge=1, le=4096, description="of each of the two hidden layers",

@@ -16,6 +16,7 @@ from pydantic import Field
 from sparring import hookimpl
 from sparring.attack_game import AttackGame, Effort
 from sparring.errors import RefusedError, RequestError
+from sparring.forms import Form
 from sparring.oracle import Finding, Oracle, Search, Tried
 from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
@@ -31,7 +32,7 @@ from sparring_plugins.oracles._search_work import Job, workers_for
 class SearchOptions(PluginOptions):
     """Options of `search`."""
 
-    of: str = Field(description="the oracle to search, with the options that are to stay as they are")
+    of: str = Field("pgd", description="the oracle to search, with the options that are to stay as they are")
     over: str = Field(
         "",
         description="what to search, between semicolons: `steps=5..50;rate=0.01..1 log;noise=none|langevin`; empty for "
@@ -44,7 +45,13 @@ class SearchOptions(PluginOptions):
     sampler: Literal["tpe", "random"] = Field(
         "tpe", description="who proposes settings: a tree-structured Parzen estimator, or chance"
     )
-    workers: int = Field(1, ge=1, le=1024, json_schema_extra=unit("processes"))
+    workers: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="processes that trials run in; 1 for this one",
+        json_schema_extra=unit("processes"),
+    )
     ray: str = Field("", description="address of a Ray cluster whose processors are the workers, or `auto`")
     together: int = Field(
         0, ge=0, le=1024, description="trials proposed without knowing of one another; 0 for one a worker",
@@ -63,6 +70,7 @@ class SettingsSearch(Oracle):
     name: ClassVar[str] = "search"
     summary: ClassVar[str] = "the strongest attacker over the settings of an oracle, found by optuna"
     source: ClassVar[str] = "Akiba et al. 2019 (optuna); thesis, section 6.7.4 searches its attacks' settings"
+    forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
     Options: ClassVar[type[PluginOptions]] = SearchOptions
     beside: ClassVar[frozenset[str]] = frozenset({"trials", "workers", "ray", "together", "storage"})
 
