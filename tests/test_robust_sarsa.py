@@ -98,6 +98,14 @@ def test_noise_is_the_victims_own():
         seen = watched(duel_of(), Tracker(), spread=spread)
         assert (seen.actions - np.tanh(-seen.states)).std() == pytest.approx(0.1 * spread, rel=0.1)
 
+    class Gaussian(Tracker):
+        deviation = np.array([0.2, 0.05])
+
+    for victim in (Gaussian(), Gaussian(noise=0.2)):  # one that draws gets what is missing
+        seen = watched(duel_of(), victim, spread=3.0)
+        apart = (seen.actions - np.tanh(-seen.states)).std(axis=(0, 1))
+        assert apart[0] == pytest.approx(0.6, rel=0.1)
+
 
 # ---- what is learned -------------------------------------------------------------------------------------------------
 

@@ -101,11 +101,12 @@ def test_a_policy_may_be_among_them(tmp_path):
         ("mad;pgdd", RequestError, "did you mean 'pgd'"),
         ("mad;pgd(steps=0)", RequestError, "option steps"),
         ("mad;strongest", RequestError, "among its own"),
+        (";", RequestError, "names no oracle"),
     ],
 )
 def test_what_cannot_be_run_is_refused(of, error, words):
     with pytest.raises(error, match=words):
-        record_of(f"strongest(of={of},episodes=2)")
+        record_of(f"strongest(of='{of}',episodes=2)")
 
 
 def test_an_oracle_that_raises_is_no_refusal():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +77,7 @@ def collected(
         victim: a policy of continuous actions.
         count: steps over all places.
         spread: deviation of the noise in its actions, in units of the victim's own deviation where it is Gaussian, else
-            of a tenth of half the range. A victim that draws its actions has its own noise and gets no other.
+            of a tenth of half the range. A victim that draws its actions gets what its own noise lacks of that.
         rng: seeds of episodes, and the noise.
         watch: told of the steps done.
 
@@ -104,7 +105,7 @@ class _Walk:
         assert isinstance(duel.game.action, Box)  # the oracle has seen to that
         self._victim, self._channels, self._rng = victim, duel.channels, rng
         self._inner = inner_of(victim, duel.channels)
-        self._noise = spread * _deviation(victim, duel.game.action)
+        self._noise = _deviation(victim, duel.game.action, spread)
         self._world = duel.game.world(PLACES, duel.workers)
         seeds = self._seeds(PLACES)
         self._world.reset(seeds)
@@ -144,12 +145,14 @@ class _Walk:
         return [int(seed) for seed in self._rng.integers(SEEDS, size=count)]
 
 
-def _deviation(victim: Any, action: Box) -> Array:
-    """Deviation of the noise, [*action]; 0 for a victim that draws its actions."""
-    if Ability.DETERMINISTIC not in victim.abilities:
-        return np.zeros(action.shape)
+def _deviation(victim: Any, action: Box, spread: float) -> Array:
+    """Deviation of the noise to be added, [*action]; none for a victim whose own is not known."""
+    draws = Ability.DETERMINISTIC not in victim.abilities
     own = victim.deviation if isinstance(victim, HasDeviation) else None
     if own is not None:
-        return np.asarray(own, dtype=np.float64).reshape(action.shape)
+        missing = math.sqrt(max(0.0, spread**2 - 1)) if draws else spread
+        return missing * np.asarray(own, dtype=np.float64).reshape(action.shape)
+    if draws:
+        return np.zeros(action.shape)
     half = (action.high - action.low) / 2 if action.bounded else np.ones(action.shape)
-    return ASSUMED * np.asarray(half, dtype=np.float64)
+    return spread * ASSUMED * np.asarray(half, dtype=np.float64)

@@ -33,7 +33,7 @@ class SarsaOptions(PluginOptions):
     spread: float = Field(
         3.0, ge=0, le=10,
         description="noise in the actions meanwhile, in units of the victim's own deviation, or of a twentieth of the "
-        "range where it has none; a victim that draws its actions has its own noise alone",
+        "range where it has none; a victim that draws its actions gets what its own noise lacks of that",
     )  # fmt: skip
     discount: float = Field(0.99, ge=0, le=1, description="of later rewards", json_schema_extra=unit("per step"))
     trace: float = Field(0.0, ge=0, le=1, description="lambda of the returns that values are drawn to; 0 for Sarsa")

@@ -55,6 +55,8 @@ class Strongest(Oracle):
             RefusedError: all refuse.
         """
         wanted = several(self.options.of or (EXACT if duel.game.form.exact else SAMPLED))
+        if not wanted:
+            raise RequestError(f"oracle strongest: of={self.options.of!r} names no oracle; leave it out, or name some")
         made = [(spec, oracle_of(spec, default_registry())) for spec in wanted]
         if any(isinstance(oracle, Strongest) for _, oracle in made):
             raise RequestError("oracle strongest: is named among its own oracles; leave it out")
