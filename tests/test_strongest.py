@@ -122,3 +122,17 @@ def test_an_oracle_that_raises_is_no_refusal():
     with pytest.raises(ZeroDivisionError):
         yardstick.candidate("broken", lambda: found_by(Broken(), "broken", yardstick.duel, Tracker(), None, None))
     assert yardstick.candidate("worst", lambda: Finding(WORST)).tried.value < float(yardstick.value(None))
+
+
+def test_the_command_line_shows_all_figures(capsys):
+    from sparring.cli import run
+
+    words = ["evaluate", "kuhn_poker", "--victim", "uniform", "--victim-player", "0", "--threat", "partial-control"]
+    assert run([*words, "--budget", "1", "--oracle", "strongest(of=random;mad;exact)"]) == 0
+    table = capsys.readouterr().out.partition("chose from")[2]
+    first, second, third = [line for line in table.splitlines() if "strongest(" in line]
+    assert "│ exact  │ -0.416667 │" in first
+    assert "│ random │" in second
+    assert "needs a simulated game" in third
+    assert run([*words, "--budget", "1", "--oracle", "exact"]) == 0
+    assert "chose from" not in capsys.readouterr().out

@@ -9,7 +9,7 @@ from sparring.attack_game import AttackGame
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
 from sparring.cli.progress import progress_bar
-from sparring.cli.tables import evaluation_table, show, statistics_table
+from sparring.cli.tables import evaluation_table, show, statistics_table, tried_table
 from sparring.document import Evaluation
 from sparring.episode_rows import check_table, save_rows
 from sparring.errors import RequestError
@@ -64,6 +64,8 @@ def command(request: Request) -> None:
     show(evaluation_table(found), aside=request.json == "-")
     if any(item.nominal.statistics is not None for item in found):
         show(statistics_table(found), aside=request.json == "-")
+    if any(attack.tried for item in found for attack in item.attacks):
+        show(tried_table(found), aside=request.json == "-")
     if request.plot is not None:
         from sparring.pictures import budget_curves
 

@@ -11,7 +11,7 @@ from sparring.comparing import Comparison
 from sparring.document import BudgetRecord, Evaluation, FigureRecord, ThreatRecord
 from sparring.solver import TraceRow
 
-__all__ = ["comparison_table", "evaluation_table", "show", "statistics_table", "trace_table"]
+__all__ = ["comparison_table", "evaluation_table", "show", "statistics_table", "trace_table", "tried_table"]
 
 
 def show(table: Table, *, aside: bool = False) -> None:
@@ -72,6 +72,26 @@ def statistics_table(found: Sequence[Evaluation]) -> Table:
     below = {told.collapsed.below for item in found if (told := item.nominal.statistics) and told.collapsed}
     if len(below) == 1:
         table.caption = f"collapsed: a return below {_figure(below.pop())}"
+    return table
+
+
+def tried_table(found: Sequence[Evaluation], limit: int = 12) -> Table:
+    """One row for each attacker that an oracle chose from, the strongest first; the document has them all."""
+    table = Table(title="what oracles chose from", title_justify="left")
+    for name in ("victim", "budget", "attack", "tried"):
+        table.add_column(name, justify="left", no_wrap=True)
+    for name in ("return", "steps"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("note", justify="left")
+    for item in found:
+        for attack in item.attacks:
+            whose = (item.victim.spec, budget_text(item.budget, item.threat), attack.oracle)
+            tried = sorted(attack.tried or [], key=lambda each: (each.value is None, each.value or 0.0))
+            for each in tried[:limit]:
+                note = "; ".join(each.warnings)
+                table.add_row(*whose, each.oracle, _figure(each.value), str(each.steps), note)
+            if len(tried) > limit:
+                table.add_row(*whose, f"and {len(tried) - limit} more")
     return table
 
 
