@@ -25,7 +25,8 @@ from sparring_plugins.critics.settings import CriticSettings  # noqa: E402
 from sparring_plugins.critics.transitions import collected  # noqa: E402
 
 RAW, BEHIND = "observation(space=raw)", "observation"
-QUICK = "transitions=1024,epochs=12,batch=64,spread=3,selection=20"
+BRIEF = "transitions=1024,epochs=12,batch=64,selection=20"
+QUICK = f"{BRIEF},weights=3"
 
 
 def duel_of(threat=BEHIND, budget=0.4, **told):
@@ -268,7 +269,7 @@ def test_another_victim_does_not_take_what_is_kept(tmp_path):
 
 
 def test_the_document_shows_what_was_tried():
-    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({QUICK},weights=0 1)"], episodes=4)
+    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({BRIEF},weights=0 1)"], episodes=4)
     (record,) = json.loads(report.to_text())["attacks"]
     assert [each["oracle"] for each in record["tried"]] == [
         f"robust-sarsa(weights={weight},radii=0.05)" for weight in (0, 1)
@@ -312,7 +313,7 @@ def test_a_trained_agent_falls():
 
     agent = files("sparring_plugins") / "agents" / "inverted-pendulum.safetensors"
     game = sparring.load_game("gym:InvertedPendulum-v5(max_episode_steps=200)")
-    spec = "robust-sarsa(transitions=4096,epochs=12,batch=256,selection=4)"
+    spec = "robust-sarsa(transitions=4096,epochs=12,batch=256,selection=4,weights=3)"
     report = evaluate(attack(game, "observation", 0.6), f"file:{agent}", ["random", spec], episodes=6)
     noise, learned = (record.value for record in report.attacks)
     assert report.attacks[1].warnings == []

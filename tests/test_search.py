@@ -129,6 +129,17 @@ def test_what_is_no_range_is_refused(over, words):
         space_of(Push, over, {"count": 2})
 
 
+def test_built_in_oracles_offer_what_is_worth_searching():
+    spaces = {}
+    for name in ("pgd", "mad", "robust-sarsa"):
+        oracle = default_registry().create("oracle", name)
+        spaces[name] = {dimension.name for dimension in space_of(type(oracle), "", {})}
+    assert spaces["pgd"] == {"rate", "momentum"}
+    assert spaces["mad"] == {"rate"}
+    assert {"spread", "discount", "learning_rate"} <= spaces["robust-sarsa"]
+    assert not {"transitions", "epochs", "selection", "keep", "steps"} & spaces["robust-sarsa"]
+
+
 def test_an_oracle_without_settings_has_nothing_to_search():
     with pytest.raises(RequestError, match="name some with over"):
         evaluate(duel_of(), Tracker(), ["search(of=fgsm)"], episodes=2)

@@ -22,9 +22,9 @@ class CriticSettings:
     """Lambda of the returns that values are drawn to: 0 for Sarsa, 1 for whole returns."""
     hidden: int = 64
     """Neurons in each of the two hidden layers."""
-    epochs: int = 60
+    epochs: int = 30
     """Times that all transitions are gone through; the targets are computed anew before each."""
-    batch: int = 256
+    batch: int = 512
     rate: float = 1e-3
     """Step size of Adam."""
     warmup: float = 1 / 3

@@ -18,7 +18,8 @@ class SarsaOptions(PluginOptions):
     """Options that `robust-sarsa` and `rs+mad` share; defaults follow the published ones where there are any."""
 
     weights: Positive = Field(
-        (3.0,), description="regularisation weights to try, lambda_RS; values are scaled to a deviation of 1"
+        (0.3, 3.0, 10.0),
+        description="regularisation weights to try, lambda_RS; values are scaled to a deviation of 1",
     )
     radii: Positive = Field((0.05,), description="radii to try, of the action's ball, as parts of its range")
     bounds: str = Field(
@@ -38,7 +39,7 @@ class SarsaOptions(PluginOptions):
     discount: float = Field(0.99, ge=0, le=1, description="of later rewards", json_schema_extra=unit("per step"))
     trace: float = Field(0.0, ge=0, le=1, description="lambda of the returns that values are drawn to; 0 for Sarsa")
     epochs: int = Field(
-        60, ge=1, le=10_000, description="times that all transitions are gone through",
+        30, ge=1, le=10_000, description="times that all transitions are gone through",
         json_schema_extra=unit("passes", searched=False),
     )  # fmt: skip
     batch: int = Field(
@@ -50,11 +51,19 @@ class SarsaOptions(PluginOptions):
         json_schema_extra=unit("neurons", searched=False),
     )  # fmt: skip
     steps: int = Field(
-        10, ge=1, le=1000, description="steps of the attack from each start", json_schema_extra=unit("steps")
+        10,
+        ge=1,
+        le=1000,
+        description="steps of the attack from each start",
+        json_schema_extra=unit("steps", searched=False),
     )
     rate: float = Field(0.0, ge=0, le=2, description="length of such a step in units of the budget; 0 for 1 / steps")
     restarts: int = Field(
-        1, ge=1, le=100, description="starts; the one that ends highest counts", json_schema_extra=unit("starts")
+        1,
+        ge=1,
+        le=100,
+        description="starts; the one that ends highest counts",
+        json_schema_extra=unit("starts", searched=False),
     )
     noise: Literal["none", "langevin"] = Field("none", description="noise in the steps of the attack")
     selection: int = Field(

@@ -24,7 +24,7 @@ CRITICS = ("critic", "value")
 class CriticOptions(PluginOptions):
     """Options of `critic`."""
 
-    steps: int = Field(10, ge=1, le=1000, description="steps", json_schema_extra=unit("steps"))
+    steps: int = Field(10, ge=1, le=1000, description="steps", json_schema_extra=unit("steps", searched=False))
     rate: float = Field(0.0, ge=0, le=2, description="length of a step in units of the budget; 0 for 1 / steps")
     network: str = Field("", description="the judging network in the victim's file; empty for `critic`, else `value`")
 

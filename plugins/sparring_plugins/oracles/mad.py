@@ -18,7 +18,7 @@ from sparring_plugins.oracles._gradient_oracle import GradientOracle
 class MadOptions(PluginOptions):
     """Options of `mad`."""
 
-    steps: int = Field(10, ge=1, le=1000, description="Langevin steps", json_schema_extra=unit("steps"))
+    steps: int = Field(10, ge=1, le=1000, description="Langevin steps", json_schema_extra=unit("steps", searched=False))
     rate: float = Field(0.0, ge=0, le=2, description="length of a step in units of the budget; 0 for 1 / steps")
     beta: float = Field(
         0.0, ge=0, description="inverse temperature: the greater, the less noise; 0 for noise of 5% of the gradient"

@@ -20,10 +20,16 @@ from sparring_plugins.oracles._gradient_oracle import GradientOracle
 class MinQOptions(PluginOptions):
     """Options of `min-q`."""
 
-    steps: int = Field(10, ge=1, le=1000, description="steps from each start", json_schema_extra=unit("steps"))
+    steps: int = Field(
+        10, ge=1, le=1000, description="steps from each start", json_schema_extra=unit("steps", searched=False)
+    )
     rate: float = Field(0.0, ge=0, le=2, description="length of a step in units of the budget; 0 for 2 / steps")
     restarts: int = Field(
-        1, ge=1, le=100, description="random starts; the lowest value counts", json_schema_extra=unit("starts")
+        1,
+        ge=1,
+        le=100,
+        description="random starts; the lowest value counts",
+        json_schema_extra=unit("starts", searched=False),
     )
 
 

@@ -21,10 +21,16 @@ REACH = 2.5
 class PgdOptions(PluginOptions):
     """Options of `pgd`."""
 
-    steps: int = Field(10, ge=1, le=1000, description="steps from each start", json_schema_extra=unit("steps"))
+    steps: int = Field(
+        10, ge=1, le=1000, description="steps from each start", json_schema_extra=unit("steps", searched=False)
+    )
     rate: float = Field(0.0, ge=0, le=2, description="length of a step in units of the budget; 0 for 2.5 / steps")
     restarts: int = Field(
-        1, ge=1, le=100, description="random starts; the highest end counts", json_schema_extra=unit("starts")
+        1,
+        ge=1,
+        le=100,
+        description="random starts; the highest end counts",
+        json_schema_extra=unit("starts", searched=False),
     )
     momentum: float = Field(0.0, ge=0, lt=1, description="part of the last direction that is kept")
 
