@@ -93,7 +93,7 @@ def measured(folder: Path, cell: Cell, seed: int) -> dict[str, Any]:
     attacker, warnings = None, ()
     if cell.oracle is not None:
         oracle = oracle_of(cell.oracle.format(agents=folder), default_registry())
-        finding = oracle.attack(duel, policy, effort=None, rng=stream(seed, "oracle", cell.oracle))
+        finding = oracle.attack(duel, policy, effort=None, rng=oracle.chance(seed, cell.oracle))
         attacker, warnings = finding.attacker, finding.warnings
     found = duel.in_batches(cell.episodes).measure(policy, attacker, stream(seed, "score"), cell.episodes)
     return {
