@@ -4,7 +4,8 @@
 
 needs the folder of agents (`--agents`, else `victims` in the folder that SPARRING_SHARED names, else in `shared` beside
 the checkout). Every attacker meets the episodes that `sparring evaluate --seed 0` would give it. A cell is measured
-again only if its agent, its oracle, its seed or its number of episodes has changed; Ctrl-C loses the cell at hand.
+again only if its agent, its oracle, its seed or its number of episodes has changed. With `--keep FOLDER` the episodes
+of the cell at hand are kept as they finish, too; without it they are lost when the command is stopped.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from _recording import machine
 from sparring import attack, load_game, load_policy
 from sparring.files import write_text
 from sparring.given_attacker import oracle_of
+from sparring.journal import Journal
 from sparring.registry import default_registry
 from sparring.streams import stream
 from sparring_plugins.networks.reading import made_for
@@ -86,7 +89,7 @@ def attack_game(folder: Path, agent: str) -> tuple[Any, Any, str]:
     return attack(game, threat, budget), policy, threat
 
 
-def measured(folder: Path, cell: Cell, seed: int) -> dict[str, Any]:
+def measured(folder: Path, cell: Cell, seed: int, journal: Journal | None) -> dict[str, Any]:
     """Play one cell."""
     began = time.perf_counter()
     duel, policy, threat = attack_game(folder, cell.agent)
@@ -95,7 +98,9 @@ def measured(folder: Path, cell: Cell, seed: int) -> dict[str, Any]:
         oracle = oracle_of(cell.oracle.format(agents=folder), default_registry())
         finding = oracle.attack(duel, policy, effort=None, rng=oracle.chance(seed, cell.oracle))
         attacker, warnings = finding.attacker, finding.warnings
-    found = duel.in_batches(cell.episodes).measure(policy, attacker, stream(seed, "score"), cell.episodes)
+    played = duel.in_batches(cell.episodes)
+    played = played if journal is None else played.kept_in(journal)
+    found = played.measure(policy, attacker, stream(seed, "score"), cell.episodes)
     return {
         "agent": cell.agent, "column": cell.column, "identity": identity(folder, cell, seed),
         "game": duel.game.spec, "threat": threat, "budget": duel.charged[0].budget.value,
@@ -113,13 +118,13 @@ def identity(folder: Path, cell: Cell, seed: int) -> dict[str, Any]:
     return {"files": digest, "oracle": cell.oracle, "episodes": cell.episodes, "seed": seed}
 
 
-def run(folder: Path, out: Path, wanted: list[Cell], seed: int) -> dict[str, Any]:
+def run(folder: Path, out: Path, wanted: list[Cell], seed: int, journal: Journal | None) -> dict[str, Any]:
     """Measure what is missing, and write after every cell."""
     done: dict[str, Any] = json.loads(out.read_text())["cells"] if out.exists() else {}
     for place, cell in enumerate(wanted):
         if done.get(cell.key, {}).get("identity") == identity(folder, cell, seed):
             continue
-        done[cell.key] = measured(folder, cell, seed)
+        done[cell.key] = measured(folder, cell, seed, journal)
         write_text(out, _text(done))
         row = done[cell.key]
         print(f"{place + 1}/{len(wanted)} {cell.key}: {row['mean']:.1f} in {row['seconds']} s", flush=True)
@@ -148,13 +153,15 @@ def main() -> None:
     options.add_argument("--episodes", type=int, default=30)
     options.add_argument("--atari-episodes", type=int, default=5, help="under attack; twice as many without")
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--keep", type=Path, help="a folder that keeps finished episodes")
     options.add_argument("--tables", action="store_true", help="only print the tables of what there is")
     chosen = options.parse_args()
     wanted = [cell for cell in cells(chosen.episodes, chosen.atari_episodes) if chosen.only in cell.agent]
     if chosen.tables:
         done = json.loads(chosen.out.read_text())["cells"]
     else:
-        done = run(chosen.agents, chosen.out, wanted, chosen.seed)
+        with nullcontext() if chosen.keep is None else Journal(chosen.keep) as journal:
+            done = run(chosen.agents, chosen.out, wanted, chosen.seed, journal)
     print(tables(done, json.loads((chosen.agents / "MANIFEST.json").read_text())))
 
 
