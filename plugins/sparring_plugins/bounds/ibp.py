@@ -27,7 +27,7 @@ class Ibp(BoundBackend):
 
         graph = graph_of(module, region.center)
         if region.norm == "inf":
-            return Boxes(graph, region).bounds(spec)
+            return Boxes(graph, region, keep=False).bounds(spec)
         return Propagation(graph, region, "ibp").box(spec)
 
 

@@ -19,8 +19,9 @@ __all__ = ["Boxes"]
 class Boxes:
     """Boxes of all nodes of a graph over a region of norm "inf"."""
 
-    def __init__(self, graph: Graph, region: Region) -> None:
-        self._graph, self._region = graph, region
+    def __init__(self, graph: Graph, region: Region, keep: bool = True) -> None:
+        """Without `keep` each box is let go of when nothing comes after it that takes it: one call of `bounds`."""
+        self._graph, self._region, self._keep = graph, region, keep
         self._found: list[Ends | None] = [None]
 
     def bounds(self, spec: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -36,11 +37,19 @@ class Boxes:
         """The box of a node, [batch, *shape]."""
         for following in range(len(self._found), place + 1):
             self._found.append(self._next(following))
+            if not self._keep:
+                self._let_go(following)
         return Interval(*self._ends(place).tight().both.unbind())
 
     def intervals(self) -> list[Interval]:
         """The boxes of all nodes that were needed so far."""
         return [self.interval(place) for place in range(len(self._found))]
+
+    def _let_go(self, place: int) -> None:
+        """Of the boxes that a node was the last to take."""
+        for source in self._graph.nodes[place].inputs:
+            if self._graph.users[source][-1] == place:
+                self._found[source] = None
 
     def _ends(self, place: int) -> Ends:
         found = self._found[place]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,13 +20,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`x W^T + b`, sums in any order; [..., n], [m, n] and [m] give [..., m].
 
     In single precision torch takes such products with a library that leaves half of the width of some processors'
-    registers unused. Large ones go to oneDNN, which torch uses for convolutions, where nothing is differentiated.
+    registers unused. Large ones go to oneDNN, which torch uses for convolutions.
     """
     if x.numel() * weight.shape[0] < LARGE or not _suits(x, weight):
         return F.linear(x, weight, bias)
-    assert _ONEDNN is not None
-    found: Tensor = _ONEDNN(x, weight, bias, "none", [], "")
-    return found
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        found: Tensor = _Linear.apply(x, weight, bias)
+        return found
+    return _product(x, weight, bias)
 
 
 def _suits(x: Tensor, weight: Tensor) -> bool:
@@ -32,6 +35,34 @@ def _suits(x: Tensor, weight: Tensor) -> bool:
         _ONEDNN is not None
         and x.dtype is weight.dtype is torch.float32
         and x.device.type == "cpu"
-        and not torch.is_grad_enabled()
         and bool(torch.backends.mkldnn.enabled)
     )
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    assert _ONEDNN is not None
+    found: Tensor = _ONEDNN(x, weight, bias, "none", [], "")
+    return found
+
+
+class _Linear(torch.autograd.Function):
+    """The product with its derivatives, which are products too; differentiable as often as one likes."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _product(x, weight, bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        rows = grad.flatten(0, -2)
+        return (
+            linear(grad, weight.T) if of_x else None,
+            linear(rows.T, x.flatten(0, -2).T) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
