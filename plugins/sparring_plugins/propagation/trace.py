@@ -7,6 +7,7 @@ import inspect
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -145,7 +146,7 @@ class Tracing(fx.Interpreter):
         self._look((args, kwargs))
         doing = self.doing
         try:
-            inspect.signature(rule).bind(self, self._here, *args, **kwargs)
+            _signature(rule).bind(self, self._here, *args, **kwargs)
         except TypeError as error:
             raise self.refuse(f"{doing} with these arguments ({error})") from None
         result = rule(self, self._here, *args, **kwargs)
@@ -157,6 +158,12 @@ class Tracing(fx.Interpreter):
         refs = (value for value in _flat(values) if isinstance(value, Ref))
         if self._overwritten and any(ref.memory in self._overwritten for ref in refs):
             raise self.refuse("a value that is used after an operation in place changed it,")
+
+
+@cache
+def _signature(rule: Rule) -> inspect.Signature:
+    """What a rule takes, looked up once."""
+    return inspect.signature(rule)
 
 
 @dataclass(frozen=True)
