@@ -191,7 +191,7 @@ class Backward:
             self._counted.add(below)
             bias = bias.expand(layer.shape)
         if isinstance(take, slice):
-            lines, take = lines.of(take), None
+            lines, take = lines.each(self._picked), None
         moved, known = through_lines(rows, lines, take, bias, self._odd, self._even, self._mirrored)
         self._part_waiting()
         self._odd, self._even = known, 0.0

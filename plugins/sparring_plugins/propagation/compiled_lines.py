@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from sparring_plugins.propagation.curves import CHOICES, Curve, Lines, ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.curves.curve import known_choice
 from sparring_plugins.propagation.curves.rounding import rounding
-from sparring_plugins.propagation.curves.tangents import table_of
+from sparring_plugins.propagation.curves.tangents import Table, table_of
 from sparring_plugins.propagation.curves.tanh import SMALL
 from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, line_kernels
 from sparring_plugins.propagation.nodes import Interval
@@ -31,42 +31,81 @@ def has_compiled_lines(curve: Curve) -> bool:
 def compiled_lines(curve: Curve, source: Interval, error: Tensor | None, nodes: int, choice: str) -> Lines:
     """Lines around a curve that has them compiled; arguments as of `outward_lines`."""
     known_choice(choice)
-    if torch.is_grad_enabled():
-        return Lines(*_Around.apply(*source, error, curve, nodes, choice))
-    return Lines(*_lines(source, error, curve, nodes, choice).unbind())
+    graded, error = torch.is_grad_enabled(), None if error is None else error.contiguous()
+    if isinstance(curve, ReLU):
+        if graded:
+            return Lines(*_AroundReLU.apply(*source, error, nodes, choice))
+        return Lines(*_relu(_dense(source.low), _dense(source.high), error, nodes, choice).unbind())
+    scale = 1.0 if isinstance(curve, Tanh) else 0.5
+    if graded:
+        return Lines(*_AroundTanh.apply(*source, error, nodes, scale)[:4])
+    return Lines(*_tanh(_dense(source.low), _dense(source.high), error, nodes, scale)[0].unbind())
 
 
-class _Around(torch.autograd.Function):
+class _AroundReLU(torch.autograd.Function):
     """Lines with their gradients in the ends of the interval; widening has none."""
 
     @staticmethod
-    def forward(low: Tensor, high: Tensor, error: Tensor | None, curve: Curve, nodes: int, choice: str) -> Any:
-        return _lines(Interval(low, high), error, curve, nodes, choice).unbind()
+    def forward(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: str) -> Any:
+        return _relu(_dense(low), _dense(high), error, nodes, choice).unbind()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        low, high, _, ctx.curve, _, ctx.choice = inputs
+        low, high, _, _, ctx.choice = inputs
         ctx.save_for_backward(low, high)
 
     @staticmethod
     @once_differentiable
+    def backward(ctx: Any, to_free: Tensor, _: Any, to_slope: Tensor, to_shift: Tensor) -> Any:
+        low, high = map(_dense, ctx.saved_tensors)
+        ends = low.new_empty((2, *low.shape))
+        to_slope = _dense(to_slope + to_free if ctx.choice == "same" else to_slope)
+        to_shift = _dense(to_shift)
+        line_kernels().relu_lines_back(
+            low.data_ptr(), high.data_ptr(), to_slope.data_ptr(), to_shift.data_ptr(), ends.data_ptr(), low.numel(),
+            torch.finfo(low.dtype).tiny, ONE[low.dtype],
+        )  # fmt: skip
+        return *ends.unbind(), None, None, None
+
+
+class _AroundTanh(torch.autograd.Function):
+    """The same; where the curve is met, and its values there, are kept."""
+
+    @staticmethod
+    def forward(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, scale: float) -> Any:
+        lines, points, values = _tanh(_dense(low), _dense(high), error, nodes, scale)
+        return *lines.unbind(), points, values
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.scale = inputs[4]
+        ctx.save_for_backward(*output[4:])
+        ctx.mark_non_differentiable(*output[4:])
+
+    @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *given: Tensor) -> Any:
-        low, high = ctx.saved_tensors
-        if type(ctx.curve) is ReLU:
-            return *_relu_back(low, high, given, ctx.choice), None, None, None, None
-        with torch.enable_grad():
-            ends = low.detach().requires_grad_(), high.detach().requires_grad_()
-            lines = ctx.curve.lines(*ends, ctx.choice)
-        parts = (lines.lower_slope, lines.lower_intercept, lines.upper_slope, lines.upper_intercept)
-        return *torch.autograd.grad(parts, ends, given), None, None, None, None
+        points, values = ctx.saved_tensors
+        kernels, to_lines = line_kernels(), torch.stack(given[:4])
+        ends = points.new_empty((2, *points.shape[1:]))
+        table, details = _table(points.dtype)
+        kernels.tanh_lines_back(
+            points.data_ptr(), values.data_ptr(), to_lines.data_ptr(), ends.data_ptr(),
+            table.intercepts.data_ptr(), table.slopes.data_ptr(), ends[0].numel(), len(table.slopes), ctx.scale,
+            *details,
+        )  # fmt: skip
+        return *ends.unbind(), None, None, None
 
 
-def _lines(source: Interval, error: Tensor | None, curve: Curve, nodes: int, choice: str) -> Tensor:
-    """[4, batch, *shape]: slope and intercept of the lower line, then of the upper one."""
-    source, error = Interval(*(end.contiguous() for end in source)), None if error is None else error.contiguous()
-    if isinstance(curve, ReLU):
-        return _relu(source, error, nodes, choice)
-    return _tanh(source, error, nodes, 1.0 if isinstance(curve, Tanh) else 0.5)
+def _dense(values: Tensor) -> Tensor:
+    return values.contiguous()
+
+
+def _table(dtype: torch.dtype) -> tuple[Table, tuple[Any, ...]]:
+    """The table of tangent points, and how the kernels look it up."""
+    table = table_of(dtype)
+    look = (SMALL[dtype], table.mask, table.nearest, table.farthest, table.shift, ONE[dtype], BITS[dtype])
+    return table, look
 
 
 def _widening(low: Tensor, nodes: int) -> tuple[float, ...]:
@@ -75,10 +114,9 @@ def _widening(low: Tensor, nodes: int) -> tuple[float, ...]:
     return tiny(0, dtype), gamma(0, dtype), tiny(count, dtype), gamma(count, dtype)
 
 
-def _relu(source: Interval, error: Tensor | None, nodes: int, choice: str) -> Tensor:
-    low, high = source
-    lines = low.new_empty((4, *low.shape))
-    info = torch.finfo(low.dtype)
+def _relu(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: str) -> Tensor:
+    """[4, batch, *shape]: slope and intercept of the lower line, then of the upper one."""
+    lines, info = low.new_empty((4, *low.shape)), torch.finfo(low.dtype)
     line_kernels().relu_lines(
         low.data_ptr(), high.data_ptr(), address(error), lines.data_ptr(), low.numel(), CHOICES.index(choice),
         1.0 + 2.0 * info.eps, info.tiny, *_widening(low, nodes), ONE[low.dtype],
@@ -86,32 +124,18 @@ def _relu(source: Interval, error: Tensor | None, nodes: int, choice: str) -> Te
     return lines
 
 
-def _relu_back(low: Tensor, high: Tensor, given: tuple[Tensor, ...], choice: str) -> tuple[Tensor, Tensor]:
-    low, high, ends = low.contiguous(), high.contiguous(), low.new_empty((2, *low.shape))
-    to_slope, to_shift = given[2] + given[0] if choice == "same" else given[2], given[3]
-    to_slope, to_shift = to_slope.contiguous(), to_shift.contiguous()
-    line_kernels().relu_lines_back(
-        low.data_ptr(), high.data_ptr(), to_slope.data_ptr(), to_shift.data_ptr(), ends.data_ptr(), low.numel(),
-        torch.finfo(low.dtype).tiny, ONE[low.dtype],
-    )  # fmt: skip
-    to_low, to_high = ends.unbind()
-    return to_low, to_high
-
-
-def _tanh(source: Interval, error: Tensor | None, nodes: int, scale: float) -> Tensor:
-    """Of tanh (scale 1) or the logistic sigmoid (scale 1/2)."""
-    low, high = source
-    dtype, size, one = low.dtype, low.numel(), ONE[low.dtype]
+def _tanh(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Of tanh (scale 1) or the logistic sigmoid (scale 1/2); and points with the values of tanh there."""
+    dtype, size = low.dtype, low.numel()
     points, lines = low.new_empty((5, *low.shape)), low.new_empty((4, *low.shape))
-    table, kernels, r = table_of(dtype), line_kernels(), rounding(dtype, low.device)
+    kernels, r, (table, look) = line_kernels(), rounding(dtype, low.device), _table(dtype)
     kernels.tanh_points(
         low.data_ptr(), high.data_ptr(), table.intercepts.data_ptr(), table.slopes.data_ptr(), points.data_ptr(),
-        size, len(table.slopes), scale, SMALL[dtype], table.mask, table.nearest, table.farthest, table.shift,
-        one, BITS[dtype],
+        size, len(table.slopes), scale, *look,
     )  # fmt: skip
     values = torch.tanh(points)
     kernels.tanh_lines(
         points.data_ptr(), values.data_ptr(), address(error), lines.data_ptr(), size, scale,
-        r.eps, r.slack, torch.finfo(dtype).tiny, *_widening(low, nodes), one,
+        r.eps, r.slack, torch.finfo(dtype).tiny, *_widening(low, nodes), ONE[dtype],
     )  # fmt: skip
-    return lines
+    return lines, points, values

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from sparring_plugins.propagation.affine import Conv
 from sparring_plugins.propagation.backward import Relaxation
+from sparring_plugins.propagation.compiled_rows import least_over_boxes, through_lines
 from sparring_plugins.propagation.curves import Lines
 from sparring_plugins.propagation.enclosure import Enclosure
 from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.kernels.calling import serves
 from sparring_plugins.propagation.nodes import Elementwise, Input
 
 __all__ = ["Windows", "largest_window"]
@@ -84,34 +86,37 @@ class Windows:
         rows, known = torch.stack([rows, -rows], 1), torch.stack([known - unsure, -known - unsure], 1)
         source = layer.inputs[0]
         while source:
-            rows, shift = self._through_curve(source, rows, take, corner)
-            below = self._graph.nodes[source].inputs[0]
-            layer = self._graph.nodes[below]
+            layer = self._graph.nodes[self._graph.nodes[source].inputs[0]]
             assert isinstance(layer, Conv)
-            bias = layer.flat_bias()
-            if bias is not None:
-                # In double precision: see `Affine.interval_and_error`.
-                shift = shift + (rows.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(shift.dtype)
-            known = known + shift
+            rows, known = self._through_curve(source, layer.flat_bias(), rows, known, take, corner)
             moved = layer.adjoint_of_window(rows.flatten(0, 1))
             rows, corner, source = moved.unflatten(0, (-1, 2)), corner.below(layer), layer.inputs[0]
-        return known + self._at_input(rows, take, corner)
+        center, radius = (
+            _cut(part.view(self._enclosure.low.shape), take, corner, rows.shape[-2:]).flatten(1)
+            for part in self._enclosure.box
+        )
+        if serves(rows, rows.numel()):
+            return least_over_boxes(rows.flatten(2), (center, radius), None, known, 0.0, mirrored=False)
+        return known + self._enclosure.least_in_box(rows.flatten(2), center, radius, mirrored=False)
 
-    def _through_curve(self, place: int, rows: Tensor, take: Tensor, corner: _Corner) -> tuple[Tensor, Tensor]:
-        """Rows [count, 2, *window] times slopes, and what their intercepts come to, [count, 2]."""
-        lines = self._relaxation(place).lines
+    def _through_curve(
+        self, place: int, bias: Tensor | None, rows: Tensor, known: Tensor, take: Tensor, corner: _Corner
+    ) -> tuple[Tensor, Tensor]:
+        """Rows [count, 2, *window] times slopes, and `known` with what intercepts and the bias below come to."""
+        lines, size = self._relaxation(place).lines, rows.shape[-2:]
         assert isinstance(lines, Lines)
-        size = rows.shape[-2:]
-        slopes = [_cut(part, take, corner, size).unsqueeze(1) for part in (lines.lower_slope, lines.upper_slope)]
-        shifts = [_cut(part, take, corner, size) for part in (lines.lower_intercept, lines.upper_intercept)]
+        cut = lines.each(lambda part: _cut(part, take, corner, size))
+        if serves(rows, rows.numel()):
+            whole = None if bias is None else bias.view(-1, 1, 1).expand(rows.shape[2:])
+            return through_lines(rows, cut, None, whole, known, 0.0, mirrored=False)
         positive, negative = rows.clamp(min=0), rows.clamp(max=0)
-        shift = _product(positive, shifts[0]) + _product(negative, shifts[1])
-        return torch.addcmul(positive * slopes[0], negative, slopes[1]), shift
-
-    def _at_input(self, rows: Tensor, take: Tensor, corner: _Corner) -> Tensor:
-        size, shape = rows.shape[-2:], self._enclosure.low.shape
-        center, radius = (_cut(part.view(shape), take, corner, size) for part in self._enclosure.box)
-        return self._enclosure.least_in_box(rows.flatten(2), center.flatten(1), radius.flatten(1), mirrored=False)
+        known = known + (_product(positive, cut.lower_intercept) + _product(negative, cut.upper_intercept))
+        slopes = cut.lower_slope.unsqueeze(1), cut.upper_slope.unsqueeze(1)
+        moved = torch.addcmul(positive * slopes[0], negative, slopes[1])
+        if bias is not None:
+            # In double precision: see `Affine.interval_and_error`.
+            known = known + (moved.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(known.dtype)
+        return moved, known
 
 
 def _cut(values: Tensor, take: Tensor, corner: _Corner, size: Any) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -38,10 +39,10 @@ class Lines:
     upper_slope: Tensor
     upper_intercept: Tensor
 
-    def of(self, some: slice) -> Lines:
-        """Those of some samples, along the first dimension."""
+    def each(self, change: Callable[[Tensor], Tensor]) -> Lines:
+        """The same change of all four tensors."""
         parts = (self.lower_slope, self.lower_intercept, self.upper_slope, self.upper_intercept)
-        return Lines(*(part[some] for part in parts))
+        return Lines(*map(change, parts))
 
 
 class Curve(ABC):

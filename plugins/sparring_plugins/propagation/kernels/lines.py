@@ -12,8 +12,9 @@ from typing import Any
 from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, number, view_of
+from sparring_plugins.propagation.kernels.tanh_back import tanh_lines_back
 
-__all__ = ["relu_lines", "relu_lines_back", "tanh_lines", "tanh_points"]
+__all__ = ["relu_lines", "relu_lines_back", "tanh_lines", "tanh_lines_back", "tanh_points"]
 
 
 @exact_kernel
