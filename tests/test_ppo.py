@@ -150,7 +150,7 @@ def test_the_chain_rule_by_hand_is_autograds(activation, hidden):
     settings = PpoSettings(hidden=hidden, activation=activation)
     model = model_for(settings, VECTOR, REACH)
     with torch.no_grad():
-        parameters = Parameters(model.layout, model.initial(np.random.default_rng(0)) * 1.5)
+        parameters = Parameters(model.layout, model.initial(np.random.default_rng(0), 0.01) * 1.5)
         seen, upper, lower = (torch.randn(11, size, generator=torch.Generator().manual_seed(3)) for size in (3, 2, 1))
         forward = model.pair.forward(parameters, seen, None)
         forward.back(upper, lower[:, 0])
@@ -272,7 +272,7 @@ def test_an_lstm_has_the_slope_of_finite_differences():
     seen, upper, lower = (torch.randn(5, size, generator=generator) for size in (3, 2, 1))
     memory = torch.randn(2, 16, generator=generator)
     pieces = Pieces(memory, torch.tensor([[0, 3], [1, 4], [2, 0]]), torch.tensor([0, 2, 4, 1, 3]))
-    flat = model.initial(np.random.default_rng(0)) * 1.5
+    flat = model.initial(np.random.default_rng(0), 0.01) * 1.5
 
     def whole(weights):
         forward = model.pair.forward(Parameters(model.layout, weights), seen, pieces)

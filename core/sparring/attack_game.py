@@ -172,12 +172,13 @@ class AttackGame(ABC):
         """Update one side's learner once against a fixed policy of the other.
 
         On exact forms: a gradient step with projection onto the policies (rethinking, algorithm 1 line 4). Elsewhere
-        one update of the learner, whose step size is `rate`.
+        one update of the learner.
 
         Args:
             state: left as it is, so that an interrupted step loses nothing.
             against: a policy or mixture of the other side.
-            rate: step size.
+            rate: step size. That of a gradient in policies on exact forms; elsewhere, where a fitting one depends on
+                the learner, how many times the learner's own, so that ratios of rates mean the same everywhere.
             rng: all randomness of the update; learners keep none of their own between updates.
         """
 

@@ -142,6 +142,10 @@ def solve(
     benign: Benign = None,
     iterations: Annotated[int, typer.Option("--iterations", metavar="N", min=1, help="How many.")] = 1000,
     seed: Seed = 0,
+    effort: Annotated[
+        int | None,
+        typer.Option("--effort", metavar="N", min=1, help="Simulator steps of each trained response."),
+    ] = None,
     optimum: Optimum = True,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for the policy, the trace and checkpoints.")
@@ -153,7 +157,18 @@ def solve(
 
     solving.command(
         solving.Request(
-            game, solver, tuple(threat), tuple(budget), victim_player, benign, iterations, seed, optimum, out, json
+            game,
+            solver,
+            tuple(threat),
+            tuple(budget),
+            victim_player,
+            benign,
+            iterations,
+            seed,
+            optimum,
+            out,
+            json,
+            effort,
         )
     )
 

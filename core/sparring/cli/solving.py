@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sparring.attack_game import AttackGame
+from sparring.attack_game import AttackGame, Effort
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
 from sparring.cli.progress import progress_bar
@@ -42,6 +42,8 @@ class Request:
     optimum: bool
     out: Path | None
     json: str | None
+    effort: int | None = None
+    """Simulator steps of each trained response."""
 
 
 def command(request: Request) -> None:
@@ -62,6 +64,7 @@ def command(request: Request) -> None:
             solver,
             iterations=request.iterations,
             seed=request.seed,
+            effort=None if request.effort is None else Effort(steps=request.effort),
             optimum=request.optimum,
             folder=request.out,
             report=lambda row: advance(row.iteration, f"solving, exploitability {row.last:.4g}"),

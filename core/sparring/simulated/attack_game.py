@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +14,20 @@ from sparring.acting import Acting
 from sparring.attack_game import AttackGame, Capabilities, Effort, LearnerState, Side, StepInfo
 from sparring.errors import RequestError, SparringError
 from sparring.exploitability import Estimate, Interval
-from sparring.files import write_text
 from sparring.forms import Form
 from sparring.journal import Journal, digest, document_of, versions
 from sparring.policy import Ability, Mixture, Policy
-from sparring.simulated.attackers import AttackView, Proposing, RandomAttacker, proposal_space
+from sparring.simulated.attackers import AttackView, Proposing, RandomAttacker
 from sparring.simulated.channels import ObservationChannel, channels_of
 from sparring.simulated.contest import Table, contest, normalised
+from sparring.simulated.documents import restored
 from sparring.simulated.episodes import Episodes, episodes_of
 from sparring.simulated.estimating import estimate_of, mean_over
 from sparring.simulated.faults import WorldError
-from sparring.simulated.learner import Learner, learner_of, learners
+from sparring.simulated.learning import SIZE, Learning, TrainedState
 from sparring.simulated.normalising import Normalising
 from sparring.simulated.seats import parts_of
-from sparring.simulated.spaces import Box, Space
+from sparring.simulated.spaces import Space
 from sparring.simulated.views import AttackerView, VictimView
 from sparring.simulated.world import World
 
@@ -38,22 +36,17 @@ if TYPE_CHECKING:
     from sparring.certificate import Certificate
     from sparring.simulated.game import SimulatedGame
 
-__all__ = ["SimulatedAttackGame", "TrainedState"]
+__all__ = ["SimulatedAttackGame"]
 
 BATCH = 16
 """Episodes side by side, where nothing else is asked for."""
 EPISODES = 20
 """Episodes behind a value, where nothing else is asked for."""
-TRAINING = 8
-"""Episodes side by side in the worlds that learners train in."""
 SEEDS = 2**31
 RESPONSE_STEPS = 200_000
 """Simulator steps of a trained response, where no effort is named."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedState(LearnerState):
-    """A learner's state; `parameters` are its own, `learner` is the spec that makes the learner again."""
+REACHED = 5
+"""Episodes by which a trained response is measured; solvers ask for one in every iteration."""
 
 
 class SimulatedAttackGame(AttackGame):
@@ -88,8 +81,8 @@ class SimulatedAttackGame(AttackGame):
         self.channels = channels_of(game, self.charged)
         self.batch, self.workers = batch, workers
         self._journal = journal
+        self.learning = Learning(game, self.channels, workers)
         self._world: World | None = None
-        self._training: World | None = None
 
     def in_batches(self, batch: int, workers: int = 0) -> SimulatedAttackGame:
         """The same attack game, played in batches of another size."""
@@ -100,25 +93,16 @@ class SimulatedAttackGame(AttackGame):
         return SimulatedAttackGame(self.game, self.charged, batch=self.batch, workers=self.workers, journal=journal)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the worlds, which are made again where they are needed, and the journal."""
-        return {**self.__dict__, "_world": None, "_training": None, "_journal": None}
+        """Everything but the world, which is made again where it is needed, and the journal."""
+        return {**self.__dict__, "_world": None, "_journal": None}
 
     # ---- what it can do ------------------------------------------------------------------------------------------
 
     @property
     def can(self) -> Capabilities:
         """Values by sampling; responses and steps where a learner is installed."""
-        trained: frozenset[Side] = frozenset(Side) if learners() else frozenset()
+        trained = self.learning.sides
         why = {"exact-value": "values are sampled", "optimum": "networks are trained, not solved"}
-        for side in Side:
-            why[f"respond:{side}"] = (
-                "there is no exact one; name an oracle such as 'mad' or 'random', or train one (learner 'ppo')"
-            )
-            why[f"step:{side}"] = "no learner is installed; install one, such as 'ppo'"
-        if normalised(self.channels):
-            trained -= {Side.VICTIM}
-            told = "a victim that is still learning has no frozen normalisation to attack behind; use space=raw"
-            why["step:victim"] = why["respond:victim"] = told
         return Capabilities(
             exact_value=False,
             response=trained,
@@ -128,7 +112,7 @@ class SimulatedAttackGame(AttackGame):
             average="episode-mixture",
             scores_average=False,
             known_optimum=False,
-            why=why,
+            why=why | self.learning.why(),
         )
 
     def check_policy(self, policy: Policy, side: Side) -> Policy:
@@ -199,26 +183,30 @@ class SimulatedAttackGame(AttackGame):
         return self.game.uniform_policy(None)
 
     def exploitability(self, victim: Policy, effort: Effort | None = None, seed: int = 0) -> Interval:
-        """By the oracles at hand: noise, and gradients where the victim has them; chosen and scored on other seeds."""
+        """By the oracles at hand, chosen and scored on other seeds: noise, and gradients where the victim has them.
+
+        With an effort in steps a learned attacker, trained for that long, is among them.
+        """
         from sparring.oracle import Oracle
         from sparring.registry import default_registry
         from sparring.scoring import Judge, interval_of
 
         judge = Judge(self, self.check_policy(victim, Side.VICTIM), None, seed)
         found = [judge.no_attack()]
-        for name in self._oracles_for(victim):
+        for name in self._oracles_for(victim, effort):
             oracle = default_registry().create("oracle", name)
             assert isinstance(oracle, Oracle)
             found.append(judge.run(name, oracle, effort))
         return interval_of(self, victim, [attack for attack in found if attack is not None], [])
 
-    def _oracles_for(self, victim: Policy) -> list[str]:
-        """Oracles that need no training and can attack this victim, as far as they are installed."""
+    def _oracles_for(self, victim: Policy, effort: Effort | None) -> list[str]:
+        """Oracles that can attack this victim with that effort, as far as they are installed."""
         from sparring.registry import default_registry
 
         seen = any(isinstance(channel, ObservationChannel) for channel in self.channels)
         gradients = seen and Ability.DIFFERENTIABLE in victim.abilities
-        wanted = ["random", *(["mad"] if gradients else [])]
+        trained = effort is not None and effort.steps is not None
+        wanted = ["random", *(["mad"] if gradients else []), *(["ppo"] if trained else [])]
         return [name for name in wanted if name in default_registry().names("oracle")]
 
     def least_return(self) -> float | None:
@@ -235,7 +223,7 @@ class SimulatedAttackGame(AttackGame):
 
     # ---- learning ------------------------------------------------------------------------------------------------
 
-    def view(self, side: Side, against: Policy | None, size: int = TRAINING) -> AttackerView | VictimView:
+    def view(self, side: Side, against: Policy | None, size: int = SIZE) -> AttackerView | VictimView:
         """The world of one side, with a policy or mixture of the other in it; for any learner to train in.
 
         Args:
@@ -246,30 +234,26 @@ class SimulatedAttackGame(AttackGame):
         Raises:
             RefusedError: this side cannot be trained under this attack.
         """
-        return self._view(side, against, self.game.world(size, self.workers))
+        return self.learning.view(side, against, size)
 
     def spaces(self, side: Side) -> tuple[Space, Space]:
         """What a side sees and what it chooses from; of an attacker, in its view."""
-        if side is Side.VICTIM:
-            return self.game.observation, self.game.action
-        shape = self.game.observation.shape
-        behind = Box(np.full(shape, -np.inf), np.full(shape, np.inf), "float32")
-        return behind if normalised(self.channels) else self.game.observation, proposal_space(self.channels)
+        return self.learning.spaces(side)
 
     def start(self, side: Side, seed: int, learner: str = "direct") -> TrainedState:
         """Start a learner, by its spec."""
         self.require(f"step:{side}", side in self.can.step)
-        return TrainedState(side, self._learner(learner).start(*self.spaces(side), seed), learner=learner)
+        return self.learning.start(side, seed, learner)
 
     def freeze(self, state: LearnerState) -> Policy:
         """A snapshot of a learner."""
-        return self._learner(state.learner).policy(state.parameters)
+        return self.learning.freeze(state)
 
     def step(
         self, state: LearnerState, against: Policy, rate: float, rng: np.random.Generator
     ) -> tuple[TrainedState, StepInfo]:
-        """One update of the learner."""
-        return self._trained(state, against, 1, rate, rng)
+        """One update of the learner, with `rate` times its own step size."""
+        return self.learning.train(state, self.check_policy(against, state.side.other), 1, rate, rng)
 
     def respond(
         self,
@@ -284,10 +268,10 @@ class SimulatedAttackGame(AttackGame):
         self.require(f"respond:{side}", side in self.can.response)
         state = self.start(side, int(rng.integers(SEEDS))) if warm is None else warm
         steps = RESPONSE_STEPS if effort is None or effort.steps is None else effort.steps
-        found, info = self._trained(state, against, steps, None, rng)
+        found, info = self.learning.train(state, self.check_policy(against, side.other), steps, None, rng)
         own = self.freeze(found)
         pair = (own, against) if side is Side.VICTIM else (against, own)
-        reached = self.measure(*pair, rng)
+        reached = self.measure(*pair, rng, REACHED)
         return found, reached.after(reached.steps + info.steps)
 
     def mix(self, average: Policy | None, policy: Policy, weight: float, side: Side) -> Policy:
@@ -299,56 +283,18 @@ class SimulatedAttackGame(AttackGame):
         return Mixture((*parts, *added), tuple(mixed))
 
     def save_state(self, state: LearnerState, path: Path) -> None:
-        """Write a learner; what it is stands in a file beside it, which comes last."""
-        self._learner(state.learner).save(state.parameters, path)
-        told = {"side": state.side.value, "updates": state.updates, "learner": state.learner}
-        write_text(path.with_name(path.name + ".json"), json.dumps(told) + "\n")
+        """Write a learner."""
+        self.learning.save(state, path)
 
     def load_state(self, path: Path) -> TrainedState:
         """Read a learner."""
-        told = json.loads(path.with_name(path.name + ".json").read_text(encoding="utf-8"))
-        own = self._learner(told["learner"]).load(path)
-        return TrainedState(Side(told["side"]), own, updates=int(told["updates"]), learner=str(told["learner"]))
+        return self.learning.load(path)
 
     def restore(self, document: Mapping[str, Any], side: Side) -> Policy:
         """A policy or a mixture, bit for bit."""
-        if document["kind"] == "mixture":
-            parts = tuple(self.restore(part, side) for part in document["policies"])
-            return Mixture(parts, tuple(document["weights"]))
-        if document["kind"] == "random-attacker":
-            return RandomAttacker(document["noise"])
-        if document["kind"] == "uniform":
-            return self.game.uniform_policy(None)
-        return self.check_policy(self._learner("direct").restore(document), side)
+        return self.check_policy(restored(document, self.game), side)
 
     # ---- inside --------------------------------------------------------------------------------------------------
-
-    def _trained(
-        self, state: LearnerState, against: Policy, steps: int, rate: float | None, rng: np.random.Generator
-    ) -> tuple[TrainedState, StepInfo]:
-        """Updates until that many simulator steps are spent, at least one."""
-        self.check_policy(against, state.side.other)
-        learner, own, spent = self._learner(state.learner), state.parameters, 0
-        if self._training is None:
-            self._training = self.game.world(TRAINING, self.workers)
-        view = self._view(state.side, against, self._training)
-        count = state.updates
-        while True:
-            own, info = learner.update(own, view, rate=rate, rng=rng)
-            spent, count = spent + info.steps, count + 1
-            if spent >= steps:
-                break
-        after = TrainedState(state.side, own, count, state.learner)
-        return after, StepInfo(spent, info.gradient_norm, info.metrics)
-
-    def _view(self, side: Side, against: Policy | None, world: World) -> AttackerView | VictimView:
-        if side is Side.VICTIM:
-            return VictimView(world, against, self.channels, self.game.action, self.game.spec)
-        assert against is not None  # an attacker without a victim has nothing to attack
-        return AttackerView(world, against, self.channels)
-
-    def _learner(self, spec: str) -> Learner:
-        return learner_of(spec, self.game.spec)
 
     def _identity(self, victim: Policy, attacker: Policy | None) -> str | None:
         """What the journal knows the episodes by; None where none is kept, or the attacker cannot be written down.

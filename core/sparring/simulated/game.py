@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -72,13 +72,18 @@ class SimulatedGame(Game):
         return UniformPolicy.of(self.action, self.spec)
 
     def make_policy(self, data: object, player: int | None) -> Policy:
-        """Make a policy of a callable that maps observations [batch, *observation] to actions [batch, *action].
+        """Make a policy of what its `to_document` gave, as runs and files keep it, or of a callable.
+
+        A callable maps observations [batch, *observation] to actions [batch, *action].
 
         Raises:
             RefusedError: it is anything else.
         """
         from sparring.simulated.callables import CallablePolicy
+        from sparring.simulated.documents import restored
 
+        if isinstance(data, Mapping) and "kind" in data:
+            return restored(data, self)
         if callable(data):
             return CallablePolicy(_named(data), data)
         return super().make_policy(data, player)

@@ -45,7 +45,7 @@ class Learner(Protocol):
             state: left as it is, so that an interrupted update loses nothing.
             world: the view of one side, begun or set back (`World.load`) before it is stepped; episodes that end are
                 begun anew right after that step.
-            rate: step size; None for the learner's own.
+            rate: how many times the learner's own step size; None for once.
             rng: all randomness, seeds of episodes among it.
         """
         ...

@@ -55,8 +55,8 @@ class ActorCritic(Protocol):
         """Names and shapes of all weights."""
         ...
 
-    def initial(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """First weights by name; what is left out starts at 0."""
+    def initial(self, rng: np.random.Generator, gain: float) -> dict[str, NDArray[np.float64]]:
+        """First weights by name, with that gain of the actor's last layer; what is left out starts at 0."""
         ...
 
     def acting(self, at: Mapping[str, Tensor]) -> Act:

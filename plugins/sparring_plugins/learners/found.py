@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
+from sparring.attack_game import StepInfo
 from sparring.errors import RequestError
 from sparring.policy import Policy
+from sparring.simulated.world import World
 from sparring_plugins.learners.ppo import Ppo
 from sparring_plugins.learners.settings import PpoSettings
+from sparring_plugins.learners.state import PpoState
 from sparring_plugins.networks.policy import NetworkPolicy
 
 __all__ = ["PpoLearner", "ppo"]
@@ -18,6 +22,12 @@ __all__ = ["PpoLearner", "ppo"]
 
 class PpoLearner(Ppo):
     """PPO as `sparring.simulated.learner.Learner` asks for it."""
+
+    def update(
+        self, state: PpoState, world: World, *, rate: float | None = None, rng: np.random.Generator | None = None
+    ) -> tuple[PpoState, StepInfo]:
+        """As `Ppo.update`, but with a rate in units of the settings' own."""
+        return super().update(state, world, rate=None if rate is None else rate * self.settings.learning_rate, rng=rng)
 
     def restore(self, document: Mapping[str, Any]) -> Policy:
         """The network of a policy's document."""

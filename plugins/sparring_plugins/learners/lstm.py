@@ -53,16 +53,16 @@ class LstmPair:
             shapes |= {f"{part}.out.weight": (outputs, hidden), f"{part}.out.bias": (outputs,)}
         return Layout(shapes)
 
-    def initial(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    def initial(self, rng: np.random.Generator, gain: float) -> dict[str, NDArray[np.float64]]:
         """Orthogonal, each gate by itself; forget gates start open (Jozefowicz, Zaremba, Sutskever 2015)."""
         found = {}
-        for part, gain in zip(PARTS, (0.01, 1.0), strict=True):
+        for part, last in zip(PARTS, (gain, 1.0), strict=True):
             inputs, embed, hidden, outputs = self._sizes(part)
             found[f"{part}.embed.weight"] = orthogonal(rng, embed, inputs, 1.0)
             for name, size in (("weight_ih", embed), ("weight_hh", hidden)):
                 found[f"{part}.lstm.{name}"] = np.concatenate([orthogonal(rng, hidden, size, 1.0) for _ in range(4)])
             found[f"{part}.lstm.bias_ih"] = np.repeat([0.0, 1.0, 0.0, 0.0], hidden)
-            found[f"{part}.out.weight"] = orthogonal(rng, outputs, hidden, gain)
+            found[f"{part}.out.weight"] = orthogonal(rng, outputs, hidden, last)
         return found
 
     def acting(self, at: Mapping[str, Tensor]) -> Act:

@@ -53,12 +53,12 @@ class MlpPair:
             shapes |= {f"{name}.weight": (count, self.sizes[-1]), f"{name}.bias": (count,)}
         return Layout(shapes)
 
-    def initial(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
-        """Orthogonal; the actor's last layer small, so that it starts near 0."""
+    def initial(self, rng: np.random.Generator, gain: float) -> dict[str, NDArray[np.float64]]:
+        """Orthogonal."""
         found = {}
         for (weight, _), (before, after) in zip(self._hidden, pairwise(self.sizes), strict=True):
             found[weight] = np.stack([orthogonal(rng, after, before, math.sqrt(2)) for _ in range(2)])
-        found["policy.weight"] = orthogonal(rng, self.outputs, self.sizes[-1], 0.01)
+        found["policy.weight"] = orthogonal(rng, self.outputs, self.sizes[-1], gain)
         found["value.weight"] = orthogonal(rng, 1, self.sizes[-1], 1.0)
         return found
 

@@ -35,11 +35,11 @@ class Model:
         """Weights of the networks, then of the head."""
         return Layout({**self.pair.layout.shapes, **self.head.shapes})
 
-    def initial(self, rng: np.random.Generator) -> Tensor:
-        """First weights, [size]."""
+    def initial(self, rng: np.random.Generator, gain: float) -> Tensor:
+        """First weights, [size], with that gain of the actor's last layer."""
         flat = torch.zeros(self.layout.size)
         views = self.layout.views(flat)
-        for name, numbers in {**self.pair.initial(rng), **self.head.initial()}.items():
+        for name, numbers in {**self.pair.initial(rng, gain), **self.head.initial()}.items():
             views[name].copy_(torch.from_numpy(np.asarray(numbers)))
         return flat
 

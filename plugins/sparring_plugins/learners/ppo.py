@@ -60,7 +60,7 @@ class Ppo:
         """
         model = model_for(self.settings, observation, action)
         assert isinstance(observation, Box)  # `model_for` has seen to it
-        weights = model.initial(stream(seed, "ppo start"))
+        weights = model.initial(stream(seed, "ppo start"), self.settings.initial_gain)
         seen, gained = Moments.none(observation.shape), Moments.none(())
         return PpoState(observation, action, seed, weights, Averages.none(len(weights)), seen, gained)
 

@@ -27,6 +27,10 @@ class Recipe(PluginOptions):
     activation: Literal["tanh", "relu"] = Field("tanh", description="after each hidden layer of an mlp")
     initial_log_std: float = Field(0.0, ge=-10, le=5, description="logarithm of the deviation that drawing starts with")
 
+    initial_gain: NotBelow = Field(
+        0.01, description="of the actor's last layer: how far from 0 its outputs start, in all states alike if small"
+    )
+
     rollout: Size = Field(2048, json_schema_extra=unit("simulator steps"), description="over all episodes, an update")
     epochs: Size = Field(10, description="times that each rollout is gone through")
     batch: Size = Field(64, json_schema_extra=unit("steps"), description="of each minibatch")

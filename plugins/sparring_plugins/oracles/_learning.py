@@ -37,6 +37,7 @@ __all__ = ["learned"]
 SEEDS = 2**31
 SCORINGS = 20
 """Of a training, where nothing else is asked for."""
+HALVES = (".safetensors", ".json")
 PAUSE = 60.0
 """Seconds between two writings of the checkpoint, scorings apart."""
 
@@ -50,7 +51,8 @@ class Training:
     learner: Ppo
     options: PpoOptions
     steps: int
-    seed: int
+    starts: tuple[int, ...]
+    """Seeds of the untrained networks that are tried."""
     seeds: tuple[int, ...]
     """Of the episodes by which iterates are compared."""
 
@@ -84,8 +86,11 @@ def learned(
     recipe = {name: getattr(options, name) for name in Recipe.model_fields}
     learner = Ppo(PpoSettings(**recipe, actions="hardtanh", snapshots="mean"))
     steps = options.steps if effort is None or effort.steps is None else effort.steps
-    seed, *seeds = (int(each) for each in rng.integers(SEEDS, size=1 + options.select_episodes))
-    training = Training(duel, victim, learner, options, steps, seed, tuple(seeds))
+    starts, seeds = (
+        tuple(int(each) for each in rng.integers(SEEDS, size=size))
+        for size in (options.starts, options.select_episodes)
+    )
+    training = Training(duel, victim, learner, options, steps, starts, seeds)
     progress = _begun(training)
     view = duel.view(Side.ATTACKER, victim, options.episodes)
     try:
@@ -100,12 +105,16 @@ def learned(
 
 
 def _begun(training: Training) -> Progress:
-    """Where the checkpoint stopped, or an untrained attacker, which is the first to be scored."""
+    """Where the checkpoint stopped, or the strongest of some untrained attackers."""
     path = training.checkpoint
     if path is not None and path.exists():
         return read_progress(path, training.learner, _identity(training))
-    state = training.learner.start(*training.duel.spaces(Side.ATTACKER), training.seed)
-    return Progress(state, state, (training.tried(state),))
+    spaces = training.duel.spaces(Side.ATTACKER)
+    states = [training.learner.start(*spaces, seed) for seed in training.starts]
+    tried = [training.tried(state) for state in states]
+    best = min(range(len(tried)), key=lambda place: tried[place].mean)
+    sought = sum(each.played for each in tried) - tried[best].played
+    return Progress(states[best], states[best], (tried[best],), sought)
 
 
 def _trained(training: Training, progress: Progress, view: World, seconds: float | None) -> Progress:
@@ -160,19 +169,21 @@ def _kept(training: Training, progress: Progress) -> Progress:
 
 def _identity(training: Training) -> dict[str, object]:
     annealed_to = training.steps if training.learner.settings.anneal else None
-    return identity(training.duel, training.victim, training.seed, training.seeds, annealed_to)
+    return identity(training.duel, training.victim, training.starts, training.seeds, annealed_to)
 
 
 def _write(training: Training, progress: Progress) -> None:
     """The best attacker as a portable pair, with how it came to be."""
     told = {
         "settings": training.learner.settings.model_dump(mode="json"),
-        "seed": training.seed, "steps": progress.state.steps, "kept_at": progress.best.steps,
-        "episodes": training.options.episodes,
+        "seed": progress.state.seed, "steps": progress.state.steps, "kept_at": progress.best.steps,
+        "episodes": training.options.episodes, "starts": training.options.starts,
         "curve": [[each.steps, each.mean] for each in progress.tried],
     }  # fmt: skip
     path = Path(training.options.save).expanduser()
-    facts = {**facts_of(training.duel), "name": path.name, "training": told}
+    if path.suffix not in HALVES:  # a name may have dots of its own
+        path = path.with_name(path.name + HALVES[0])
+    facts = {**facts_of(training.duel), "name": path.stem, "training": told}
     write_pair(training.learner.policy(progress.best, facts, adversary=True).greedy(), path)
 
 

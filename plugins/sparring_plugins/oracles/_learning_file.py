@@ -27,7 +27,7 @@ def write_progress(path: Path, learner: Ppo, of: Mapping[str, Any], progress: Pr
     Raises:
         RequestError: it cannot be written.
     """
-    facts = {"of": of, "tried": [asdict(each) for each in progress.tried]}
+    facts = {"of": of, "tried": [asdict(each) for each in progress.tried], "sought": progress.sought}
     with tempfile.TemporaryDirectory() as folder, write_whole(path) as stream, zipfile.ZipFile(stream, "w") as packed:
         for name in STATES:
             part = Path(folder) / name
@@ -53,7 +53,7 @@ def read_progress(path: Path, learner: Ppo, of: Mapping[str, Any]) -> Progress:
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         damage = f"{type(error).__name__}: {error}"
         raise RequestError(f"{path}: not a training of oracle ppo, or damaged ({damage})") from error
-    return Progress(state, best, tried)
+    return Progress(state, best, tried, int(facts["sought"]))
 
 
 def _check(found: Mapping[str, Any], wanted: Mapping[str, Any], path: Path) -> None:

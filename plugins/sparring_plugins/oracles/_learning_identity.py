@@ -23,7 +23,7 @@ def facts_of(duel: SimulatedAttackGame) -> dict[str, Any]:
 
 
 def identity(
-    duel: SimulatedAttackGame, victim: Policy, seed: int, seeds: Sequence[int], annealed_to: int | None
+    duel: SimulatedAttackGame, victim: Policy, starts: Sequence[int], seeds: Sequence[int], annealed_to: int | None
 ) -> dict[str, Any]:
     """What must be the same for a training to go on; the learner's settings are compared by the learner."""
     told = facts_of(duel)
@@ -31,7 +31,7 @@ def identity(
         "game": told["trained_in"],
         "threats": told["threats"],
         "victim": _fingerprint(victim),
-        "seed": [seed, *seeds],
+        "seed": [[*starts], [*seeds]],
         "number of steps": annealed_to,
     }
 

@@ -36,11 +36,13 @@ class Progress:
     best: PpoState
     tried: tuple[Tried, ...]
     """In order, the untrained one first."""
+    sought: int = 0
+    """Simulator steps spent on other untrained ones."""
 
     @property
     def spent(self) -> int:
         """Simulator steps of training and of scoring."""
-        return self.state.steps + sum(each.played for each in self.tried)
+        return self.sought + self.state.steps + sum(each.played for each in self.tried)
 
     def with_tried(self, found: Tried) -> Progress:
         """With the state's score, which becomes the best if it is lower than all before."""

@@ -26,6 +26,10 @@ class PpoOptions(Recipe):
         500_000, ge=1, json_schema_extra=unit("simulator steps"), description="of training; an effort goes before it"
     )
     episodes: int = Field(16, ge=1, json_schema_extra=unit("episodes"), description="trained in side by side")
+    starts: int = Field(
+        1, ge=1, json_schema_extra=unit("networks"),
+        description="untrained networks to try; training begins with the one that does most harm",
+    )  # fmt: skip
     select_every: int = Field(
         0,
         ge=0,

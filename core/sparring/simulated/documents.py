@@ -1,0 +1,31 @@
+"""Policies of simulated games again from what their `to_document` gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sparring.policy import Mixture, Policy
+from sparring.simulated.attackers import RandomAttacker
+from sparring.simulated.learner import DEFAULT, learner_of
+
+if TYPE_CHECKING:
+    from sparring.simulated.game import SimulatedGame
+
+__all__ = ["restored"]
+
+
+def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
+    """A policy or a mixture, bit for bit; what is no kind of the core's own is what the form's learner wrote.
+
+    Raises:
+        RequestError: it is none of these.
+    """
+    kind = document["kind"]
+    if kind == "mixture":
+        return Mixture(tuple(restored(part, game) for part in document["policies"]), tuple(document["weights"]))
+    if kind == "random-attacker":
+        return RandomAttacker(document["noise"])
+    if kind == "uniform":
+        return game.uniform_policy(None)
+    return learner_of(DEFAULT, game.spec).restore(document)
