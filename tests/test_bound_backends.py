@@ -417,3 +417,22 @@ def test_fewer_digits_than_the_type_has_are_refused():
         torch.set_float32_matmul_precision("highest")
     with torch.autocast("cpu"), pytest.raises(sparring.RefusedError, match="autocast"):
         sparring.bound(module, region)
+
+
+ONEDNN = {"conv": ("conv", "bf16"), "matmul": ("matmul", "bf16"), "all": (None, "tf32")}
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "conv"), reason="this version of torch has no such settings")
+@pytest.mark.parametrize(("part", "digits"), ONEDNN.values(), ids=ONEDNN)
+def test_newer_settings_of_precision_are_seen(part, digits):
+    """Torch itself raises where the older setting is asked for beside some of these."""
+    holder = torch.backends.mkldnn if part is None else getattr(torch.backends.mkldnn, part)
+    before = holder.fp32_precision
+    module, region = network("relu", torch.float32), Region(centers().float(), 0.1)
+    holder.fp32_precision = digits
+    try:
+        with pytest.raises(sparring.RefusedError, match="fewer digits"):
+            sparring.bound(module, region, "ibp")
+    finally:
+        holder.fp32_precision = before
+    sparring.bound(module, region, "ibp")

@@ -11,6 +11,7 @@ from torch import Tensor
 from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.compiled_rows import Share, least_over_boxes, shares, through_lines
 from sparring_plugins.propagation.curves import Lines
+from sparring_plugins.propagation.dense import linear
 from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kernels.calling import serves
@@ -249,10 +250,10 @@ class Backward:
             # Middle and half are multiplied apart, each with its rounding, where one of two slopes would have been.
             width = torch.addcmul(width, middle.abs() + half, self._picked(error))
         absolute = matrix.abs()
-        known, unsure = self._odd + center @ matrix.T, self._even + width @ absolute.T
+        known, unsure = self._odd + linear(center, matrix), self._even + linear(width, absolute)
         count, entries = weight.shape[1], matrix.shape[0]
-        there = (matrix @ _columns(middle, weight)).view(entries, -1, count).transpose(0, 1)
-        apart = (absolute @ _columns(half, weight)).view(entries, -1, count).transpose(0, 1)
+        there = linear(matrix, _columns(middle, weight).T).view(entries, -1, count).transpose(0, 1)
+        apart = linear(absolute, _columns(half, weight).T).view(entries, -1, count).transpose(0, 1)
         self._odd = torch.cat([known - unsure, -known - unsure], 1)
         self._even, self._mirrored = 0.0, False
         self._rows[layer.inputs[0]] = torch.cat([there - apart, -there - apart], 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,9 @@ from sparring_plugins.propagation.affine import Conv
 from sparring_plugins.propagation.graph import Graph
 
 __all__ = ["check_precision"]
+
+WHOLE = frozenset({"none", "ieee"})
+"""What settings say where nothing is left out."""
 
 
 def check_precision(graph: Graph, like: Tensor) -> None:
@@ -25,16 +30,43 @@ def check_precision(graph: Graph, like: Tensor) -> None:
         raise RefusedError("bounds: autocast is on, so that products are not taken in the network's own precision")
     if like.dtype != torch.float32:
         return
-    if torch.get_float32_matmul_precision() != "highest":
+    if _shortened(like.is_cuda):
         raise RefusedError(
             "bounds: products of float32 are set to fewer digits; "
             "call torch.set_float32_matmul_precision('highest') or convert the module to float64"
         )
-    if like.device.type == "cuda" and torch.backends.cudnn.allow_tf32 and _convolves(graph):
+    if like.is_cpu and not {_digits(torch.backends.mkldnn, part) for part in ("matmul", "conv")} <= WHOLE:
+        raise RefusedError(
+            "bounds: products of float32 in oneDNN are set to fewer digits; set torch.backends.mkldnn.fp32_precision "
+            "and that of its matmul and conv to 'ieee' or convert the module to float64"
+        )
+    if like.is_cuda and _shortened_convolutions() and _convolves(graph):
         raise RefusedError(
             "bounds: convolutions of float32 may run in TF32 on this device; "
             "set torch.backends.cudnn.allow_tf32 = False or convert the module to float64"
         )
+
+
+# Torch refuses to tell an older setting where the newer one, of the second case each, was used for a part of it.
+
+
+def _shortened(cuda: bool) -> bool:
+    try:
+        return torch.get_float32_matmul_precision() != "highest"
+    except RuntimeError:
+        return cuda and _digits(torch.backends.cuda, "matmul") not in WHOLE
+
+
+def _shortened_convolutions() -> bool:
+    try:
+        return bool(torch.backends.cudnn.allow_tf32)
+    except RuntimeError:
+        return _digits(torch.backends.cudnn, "conv") not in WHOLE
+
+
+def _digits(library: Any, part: str) -> str:
+    """What a library is told for an operation; older versions of torch have no such setting."""
+    return str(getattr(getattr(library, part, None), "fp32_precision", "none"))
 
 
 def _convolves(graph: Graph) -> bool:
