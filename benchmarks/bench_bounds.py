@@ -108,6 +108,15 @@ def _row(name: str, ours: float, theirs: float | None, width: float | None) -> d
     return {"ms": ours * 1e3, "peer_ms": None if theirs is None else theirs * 1e3, "ratio": ratio, "width": width}
 
 
+def _bare(name: str, module: nn.Module, batch: int, rounds: int, trained: bool) -> float:
+    """Milliseconds of `products`, without which nothing is bounded so."""
+    bare, _ = alternating(products(module, batch, trained), None, rounds)
+    print(
+        f"{name} {batch} products of rows alone{' with gradient' if trained else ''} {bare * 1e3:9.3f} ms", flush=True
+    )
+    return bare * 1e3
+
+
 def _width(bounds: tuple[Tensor, Tensor]) -> float:
     return float((bounds[1] - bounds[0]).detach().mean())
 
@@ -134,16 +143,38 @@ def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
         with torch.no_grad():
             share = _width(ours()) / _width(theirs()) if theirs else None
             found[method] = _row(f"{name} {batch} {method}", *alternating(ours, theirs, rounds), share)
+            if name != "dqn" and method == "crown-ibp":
+                found[method]["products_ms"] = _bare(name, module, batch, rounds, trained=False)
         if name != "dqn" and batch == 1024 and method != "crown":
             found[f"{method} training"] = _row(
                 f"{name} {batch} {method} with gradient",
                 *alternating(_trained(module, ours), None if theirs is None else _trained(module, theirs), rounds),
                 share,
             )
+            if method == "crown-ibp":
+                found[f"{method} training"]["products_ms"] = _bare(name, module, batch, rounds, trained=True)
     if alpha and name != "dqn" and batch <= 64:
         found["alpha-crown"] = _alpha(name, batch, module, inputs, radius, peer)
     found["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return found
+
+
+def products(module: nn.Module, batch: int, trained: bool) -> Callable[[], None]:
+    """The matrix products of rows alone that a backward pass cannot do without, and with gradients their two more.
+
+    Rows and their negatives part at the last curve, so that each layer below it takes two rows an output and sample.
+    """
+    *layers, last = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    pairs = [(layer.weight.detach(), torch.rand(2 * last.out_features * batch, layer.out_features)) for layer in layers]
+
+    def call() -> None:
+        for weight, rows in pairs:
+            moved = rows @ weight
+            if trained:
+                moved @ weight.T
+                rows.T @ moved
+
+    return call
 
 
 def _trained(module: nn.Module, bound: Callable[[], tuple[Tensor, Tensor]]) -> Callable[[], None]:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 from numba import njit, types
 from numba.extending import intrinsic
 
+from sparring.extensive.kernel_cache import caching
+
 __all__ = ["exact_kernel", "number", "sum_kernel", "view_of"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -21,7 +23,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def exact_kernel(function: Function) -> Function:
     """Compile a kernel in which every operation rounds as it is written; the machine code is cached on disk."""
-    return cast(Function, njit(cache=True, error_model="numpy")(function))
+    with caching():
+        return cast(Function, njit(cache=True, error_model="numpy")(function))
 
 
 def sum_kernel(function: Function) -> Function:
@@ -29,7 +32,8 @@ def sum_kernel(function: Function) -> Function:
 
     That is all that is left open: NaN and infinity pass through.
     """
-    return cast(Function, njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(function))
+    with caching():
+        return cast(Function, njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(function))
 
 
 @intrinsic
