@@ -36,10 +36,7 @@ SEEDS = range(2_000_000, 2_000_030)
 TARGETS = {"halfcheetah-ppo": -600.0, "hopper-ppo": 640.0, "walker-ppo": 1050.0, "ant-ppo": 0.0}
 COMMON = {"episodes": 16, "rollout": 4096, "batch": 128, "select_episodes": 10}
 RECIPES: dict[str, dict[str, Any]] = {
-    "halfcheetah-ppo": {
-        "episodes": 16, "steps": 1_200_000, "learning_rate": 1e-3, "initial_log_std": -0.5, "entropy_weight": 0.003,
-        "starts": 16, "initial_gain": 2.0, "select_episodes": 5,
-    },
+    "halfcheetah-ppo": {**COMMON, "steps": 1_000_000, "learning_rate": 5e-4, "entropy_weight": 0.003},
     "hopper-ppo": {**COMMON, "steps": 600_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
     "walker-ppo": {**COMMON, "steps": 1_000_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
     "ant-ppo": {**COMMON, "steps": 1_500_000, "learning_rate": 3e-4},

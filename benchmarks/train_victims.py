@@ -31,11 +31,11 @@ from sparring.streams import stream
 PENDULUM, HOPPER = "gym:InvertedPendulum-v5(max_episode_steps=200)", "gym:Hopper-v5(max_episode_steps=200)"
 CASES = {
     "pendulum-action": (PENDULUM, "action", 0.1),
-    "pendulum-observation": (PENDULUM, "observation(space=raw)", 0.05),
+    "pendulum-observation": (PENDULUM, "observation(space=raw)", 0.1),
     "hopper-action": (HOPPER, "action", 0.1),
     "hopper-observation": (HOPPER, "observation(space=raw)", 0.05),
 }
-STEPS = {PENDULUM: 50_000, HOPPER: 600_000}
+STEPS = {PENDULUM: 60_000, HOPPER: 600_000}
 """Simulator steps of each training."""
 LEARNER = {PENDULUM: "ppo(rollout=1024,learning_rate=0.001)", HOPPER: "ppo(initial_log_std=-0.5,learning_rate=0.0005)"}
 ROLLOUT = {PENDULUM: 1024, HOPPER: 2048}
@@ -44,13 +44,13 @@ ANSWER = 2
 SOLVERS = {
     "sgda": "sgda(rate=1,{common})",
     "agda": "agda(rate=1,{common})",
-    "two-timescale": "two-timescale(victim_rate=0.3,attacker_rate=3,{common})",
+    "two-timescale": "two-timescale(victim_rate=0.5,attacker_rate=5,{common})",
     "min-oracle": "min-oracle(rate=1,decay=none,{common})",
 }
 METHODS = ("plain", *SOLVERS)
 CHOSEN = "initial_gain=2,select_episodes=8"
 JUDGES = {
-    PENDULUM: f"ppo(steps=30000,rollout=1024,learning_rate=0.002,starts=8,select_every=6000,{CHOSEN})",
+    PENDULUM: f"ppo(steps=20000,rollout=1024,learning_rate=0.002,starts=8,select_every=5000,{CHOSEN})",
     HOPPER: f"ppo(steps=200000,learning_rate=0.0005,starts=16,select_every=20000,{CHOSEN})",
 }
 EPISODES = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,11 @@ from sparring.simulated.world import World
 from sparring_plugins.learners.logs import CsvLog
 from sparring_plugins.learners.ppo import Ppo
 from sparring_plugins.learners.settings import PpoSettings, Recipe
-from sparring_plugins.learners.state import PpoState
 from sparring_plugins.learners.training import Show, annealed, progress_bar
-from sparring_plugins.networks.policy import NetworkPolicy
-from sparring_plugins.networks.portable import write_pair
 from sparring_plugins.oracles._learning_doubts import doubts_of
 from sparring_plugins.oracles._learning_file import read_progress, write_progress
-from sparring_plugins.oracles._learning_identity import facts_of, identity
-from sparring_plugins.oracles._learning_progress import Progress, Tried
+from sparring_plugins.oracles._learning_progress import Progress
+from sparring_plugins.oracles._learning_training import Training
 
 if TYPE_CHECKING:
     from sparring_plugins.oracles.ppo import PpoOptions
@@ -35,46 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["learned"]
 
 SEEDS = 2**31
-SCORINGS = 20
-"""Of a training, where nothing else is asked for."""
-HALVES = (".safetensors", ".json")
 PAUSE = 60.0
 """Seconds between two writings of the checkpoint, scorings apart."""
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """One attacker's training: what does not change while it goes on."""
-
-    duel: SimulatedAttackGame
-    victim: Policy
-    learner: Ppo
-    options: PpoOptions
-    steps: int
-    starts: tuple[int, ...]
-    """Seeds of the untrained networks that are tried."""
-    seeds: tuple[int, ...]
-    """Of the episodes by which iterates are compared."""
-
-    @property
-    def every(self) -> int:
-        """Simulator steps between two scorings."""
-        return self.options.select_every or max(1, self.steps // SCORINGS)
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """Where the training is kept."""
-        return Path(self.options.checkpoint).expanduser() if self.options.checkpoint else None
-
-    def policy(self, state: PpoState) -> NetworkPolicy:
-        """The attacker of a state; it draws nothing."""
-        return self.learner.policy(state, facts_of(self.duel), adversary=True).greedy()
-
-    def tried(self, state: PpoState) -> Tried:
-        """Score an iterate."""
-        episodes = self.duel.play(self.victim, self.policy(state), self.seeds)
-        returns = tuple(float(each) for each in episodes.returns)
-        return Tried(state.updates, state.steps, returns, int(episodes.lengths.sum()))
 
 
 def learned(
@@ -99,7 +58,7 @@ def learned(
         view.close()
     attacker = training.policy(progress.best)
     if options.save:
-        _write(training, progress)
+        training.save(progress, Path(options.save).expanduser())
     told = doubts_of(progress.tried, training.steps)
     return Finding(attacker, steps=progress.spent, warnings=tuple(f"oracle ppo: {each}" for each in told))
 
@@ -108,7 +67,7 @@ def _begun(training: Training) -> Progress:
     """Where the checkpoint stopped, or the strongest of some untrained attackers."""
     path = training.checkpoint
     if path is not None and path.exists():
-        return read_progress(path, training.learner, _identity(training))
+        return read_progress(path, training.learner, training.identity)
     spaces = training.duel.spaces(Side.ATTACKER)
     states = [training.learner.start(*spaces, seed) for seed in training.starts]
     tried = [training.tried(state) for state in states]
@@ -124,12 +83,13 @@ def _trained(training: Training, progress: Progress, view: World, seconds: float
     with ExitStack() as stack:
         shows = _shows(training, progress, stack)
         try:
+            every = training.every(progress.tried[0])
             while progress.state.steps < training.steps:
                 before = progress.state
                 progress = _updated(training, progress, view, shows)
                 ended = seconds is not None and time.perf_counter() - began >= seconds
                 done = ended or progress.state.steps >= training.steps
-                scored = done or progress.state.steps // training.every > before.steps // training.every
+                scored = done or progress.state.steps // every > before.steps // every
                 progress = progress.with_tried(training.tried(progress.state)) if scored else progress
                 if scored or time.perf_counter() - kept_at > PAUSE:
                     kept, kept_at = _kept(training, progress), time.perf_counter()
@@ -163,28 +123,8 @@ def _shows(training: Training, progress: Progress, stack: ExitStack) -> list[Cal
 
 def _kept(training: Training, progress: Progress) -> Progress:
     if training.checkpoint is not None:
-        write_progress(training.checkpoint, training.learner, _identity(training), progress)
+        write_progress(training.checkpoint, training.learner, training.identity, progress)
     return progress
-
-
-def _identity(training: Training) -> dict[str, object]:
-    annealed_to = training.steps if training.learner.settings.anneal else None
-    return identity(training.duel, training.victim, training.starts, training.seeds, annealed_to)
-
-
-def _write(training: Training, progress: Progress) -> None:
-    """The best attacker as a portable pair, with how it came to be."""
-    told = {
-        "settings": training.learner.settings.model_dump(mode="json"),
-        "seed": progress.state.seed, "steps": progress.state.steps, "kept_at": progress.best.steps,
-        "episodes": training.options.episodes, "starts": training.options.starts,
-        "curve": [[each.steps, each.mean] for each in progress.tried],
-    }  # fmt: skip
-    path = Path(training.options.save).expanduser()
-    if path.suffix not in HALVES:  # a name may have dots of its own
-        path = path.with_name(path.name + HALVES[0])
-    facts = {**facts_of(training.duel), "name": path.stem, "training": told}
-    write_pair(training.learner.policy(progress.best, facts, adversary=True).greedy(), path)
 
 
 def _check_folder(path: str) -> None:

@@ -34,7 +34,8 @@ class PpoOptions(Recipe):
         0,
         ge=0,
         json_schema_extra=unit("simulator steps"),
-        description="training between two scorings, of which the best attacker is kept; 0 for a twentieth of it all",
+        description="training between two scorings, of which the best attacker is kept; 0 for a twentieth of it all, "
+        "or for as much as a scoring takes if that is more",
     )
     select_episodes: int = Field(10, ge=2, json_schema_extra=unit("episodes"), description="of each scoring")
     checkpoint: str = Field("", description="file to keep the training in, and to go on from where it exists")
