@@ -31,6 +31,11 @@ class Timing:
         if self.most is not None and (self.most < 0 or self.most != int(self.most)):
             raise RequestError(f"most {self.most}: a whole number of steps from 0")
 
+    @property
+    def always(self) -> bool:
+        """Whether it is open at every step."""
+        return self.share == 1 and self.most is None
+
     def open(self, coin: NDArray[np.float64], used: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether the attacker may act now, [batch].
 

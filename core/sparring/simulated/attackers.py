@@ -13,6 +13,7 @@ from sparring.acting import Acting
 from sparring.errors import RequestError
 from sparring.forms import Form
 from sparring.policy import Ability, Policy
+from sparring.simulated._protocols import follows
 from sparring.simulated.chance import Chance
 from sparring.simulated.channels import ActionChannel, Channel
 from sparring.simulated.spaces import Box, Discrete, Space
@@ -104,11 +105,11 @@ def proposals_of(policy: Policy, view: AttackView, memory: Any, rng: Chance) -> 
     Raises:
         RequestError: proposals of another shape, or the policy cannot attack.
     """
-    given: Any
-    if isinstance(policy, Proposing):
-        given, after = policy.propose(view, memory, rng)
-    elif isinstance(policy, Acting):
-        given, after = policy.act(view.seen, memory, rng)  # type: ignore[arg-type]  # draws as a Generator does
+    attacker: Any = policy
+    if follows(policy, Proposing):
+        given, after = attacker.propose(view, memory, rng)
+    elif follows(policy, Acting):
+        given, after = attacker.act(view.seen, memory, rng)
     else:
         raise RequestError(f"attacker: a policy of type {type(policy).__name__} proposes nothing")
     return as_proposals(given, view.channels, len(view.seen)), after
@@ -131,7 +132,7 @@ def as_proposals(given: Any, channels: Sequence[Channel], batch: int) -> Floats:
             f"attacker: proposes an array of shape {list(array.shape)}, expected {width} numbers for each of {batch} "
             "episodes"
         )
-    return array.reshape(batch, width).astype(np.float64)
+    return np.asarray(array.reshape(batch, width), dtype=np.float64)
 
 
 def proposal_space(channels: Sequence[Channel]) -> Space:

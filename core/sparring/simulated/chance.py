@@ -47,7 +47,10 @@ class EpisodeStreams:
             ValueError: the first size is not the number of episodes.
         """
         shape = self._shape(size)
-        return np.stack([each.standard_normal(shape[1:]) for each in self._streams])
+        drawn = np.empty(shape)
+        for place, each in enumerate(self._streams):
+            each.standard_normal(out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
+        return drawn
 
     def random(self, size: tuple[int, ...] | int) -> Floats:
         """Numbers from 0 up to 1, [batch, ...].
@@ -56,7 +59,10 @@ class EpisodeStreams:
             ValueError: the first size is not the number of episodes.
         """
         shape = self._shape(size)
-        return np.stack([np.asarray(each.random(shape[1:])) for each in self._streams])
+        drawn = np.empty(shape)
+        for place, each in enumerate(self._streams):
+            each.random(out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
+        return drawn
 
     def _shape(self, size: tuple[int, ...] | int) -> tuple[int, ...]:
         shape = (size,) if isinstance(size, int) else tuple(size)

@@ -46,7 +46,9 @@ class ObservationChannel(Channel):
         ball = self.access.ball
         assert ball is not None
         change = bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who)
-        change = np.where(beside(self.access.timing.open(coin, used), change), change, 0.0)
+        timing = self.access.timing
+        if not timing.always:
+            change = np.where(beside(timing.open(coin, used), change), change, 0.0)
         shown = moved(target, change, ball.low, ball.high)
         return shown, np.asarray((shown != target).reshape(len(target), -1).any(axis=1))
 

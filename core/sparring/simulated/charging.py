@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 Array = NDArray[Any]
 ROUNDINGS = 8
 """Roundings, besides one for each feature, that measuring a norm in float64 stands for."""
+EPSILON = float(np.finfo(np.float64).eps)
 LEAST = 1e-290
 """Changes smaller than this are none: so close to 0 numbers round by more than their relative error."""
 
@@ -41,14 +42,13 @@ def bounded_change(proposal: Array, ball: Ball, radius: float, who: str) -> Floa
     if not np.isfinite(units).all():
         raise RequestError(f"{who}: proposes something that is not a number")
     flat = units.reshape(len(units), -1)
-    scale = np.ones(flat.shape[1]) if ball.scale is None else np.asarray(ball.scale, dtype=np.float64).reshape(-1)
-    inside = project_ball(flat, 1.0, ball.norm)
-    limit = scale * radius
-    if ball.norm == "inf":
-        change = np.clip(inside * limit, -limit, limit)
+    limit = radius if ball.scale is None else np.asarray(ball.scale, dtype=np.float64).reshape(-1) * radius
+    if ball.norm == "inf":  # numbers up to 1 times a limit round to no more than the limit
+        change = np.minimum(np.maximum(flat, -1.0), 1.0) * limit
     else:
         # The projection and these products round; what they may add is taken off beforehand.
-        change = inside * (limit * (1 - 2 * (flat.shape[1] + ROUNDINGS) * np.finfo(np.float64).eps))
+        inside = project_ball(flat, 1.0, ball.norm)
+        change = inside * (limit * (1 - 2 * (flat.shape[1] + ROUNDINGS) * EPSILON))
     return np.asarray(np.where(np.abs(change) < LEAST, 0.0, change).reshape(units.shape))
 
 
@@ -65,26 +65,31 @@ def moved(start: Array, change: Floats, low: Floats | None = None, high: Floats 
         high: greatest legal value of each feature; where `start` lies above it, `start` is.
     """
     kind = start.dtype if start.dtype.kind == "f" else np.dtype(np.float64)
-    origin = start.astype(kind)
-    wide = origin.astype(np.float64)
+    origin = np.asarray(start, dtype=kind)
+    wide = np.asarray(origin, dtype=np.float64)
     goal = wide + change
     if low is not None:
         goal = np.maximum(goal, np.minimum(low, wide))
     if high is not None:
         goal = np.minimum(goal, np.maximum(high, wide))
     reached = goal.astype(kind)
-    for _ in range(2):  # the sum and the change of type each round once
-        reached = np.where(
-            _beyond(reached.astype(np.float64), wide, goal, change), np.nextafter(reached, origin), reached
-        )
-    return np.where((change == 0) | (goal == wide), origin, reached)
+    # The sum and the change of type are out by little more than half a step of that type together.
+    found = np.asarray(reached, dtype=np.float64)
+    further = _beyond(found, wide, change)
+    if low is not None or high is not None:
+        further |= (np.abs(found - wide) > np.abs(goal - wide)) & (found != goal)
+    reached = np.where(further, np.nextafter(reached, origin), reached)
+    return np.where(goal == wide, origin, reached)
 
 
-def _beyond(reached: Floats, start: Floats, goal: Floats, change: Floats) -> NDArray[np.bool_]:
-    """Whether `reached` is further from `start` than the change, or beyond the goal, without rounding."""
+def _beyond(reached: Floats, start: Floats, change: Floats) -> NDArray[np.bool_]:
+    """Whether `reached` is further from `start` than the change, without rounding."""
     away = reached - start
-    other = away - reached
-    rest = (reached - (away - other)) - (start + other)  # `away + rest` is the difference exactly (Knuth's two-sum)
     size, limit = np.abs(away), np.abs(change)
-    further = (size > limit) | ((size == limit) & (rest * np.sign(away) > 0))
-    return np.asarray(further | (np.abs(away) > np.abs(goal - start)) & (reached != goal))
+    further = size > limit
+    level = size == limit
+    if level.any():
+        other = away - reached
+        rest = (reached - (away - other)) - (start + other)  # `away + rest` is the difference exactly (Knuth's two-sum)
+        further |= level & (rest * np.sign(away) > 0)
+    return np.asarray(further)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sparring.errors import RequestError
 from sparring.journal import Played
 from sparring.policy import Policy
+from sparring.simulated._protocols import follows
 from sparring.simulated.attackers import AttackView, proposals_of
 from sparring.simulated.chance import EpisodeStreams
 from sparring.simulated.channels import Channel, ObservationChannel
@@ -38,8 +38,9 @@ def normalised(channels: Sequence[Channel]) -> bool:
 
 def seen_by(victim: Policy, observations: Array, channels: Sequence[Channel]) -> Array:
     """What the victim would see without attack, in the space in which the attack works."""
-    if normalised(channels) and isinstance(victim, Normalising):
-        return victim.normalised(observations)
+    if normalised(channels) and follows(victim, Normalising):
+        normalising: Any = victim
+        return np.asarray(normalising.normalised(observations))
     return observations
 
 
@@ -91,11 +92,13 @@ class Table:
             return self.world.step(self._act(self.world.observations), active)
         shown = self.view()
         # Attackers are handed copies: what is charged starts from what is true, whatever they do to theirs.
-        lent = replace(
-            shown,
-            observations=shown.observations.copy(),
-            seen=shown.seen.copy(),
-            memory=copy.deepcopy(shown.memory),
+        lent = AttackView(
+            shown.observations.copy(),
+            shown.seen.copy(),
+            shown.victim,
+            copy.deepcopy(shown.memory),
+            shown.channels,
+            shown.action,
         )
         proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
         actions = self._act(self.meter.shown(shown.seen, proposals))
@@ -159,22 +162,24 @@ def contest(
 def _played(table: Table, seeds: Sequence[int], size: int, keep: Keep | None) -> dict[int, Played]:
     """Play episodes in `size` places, of which some stay idle where there are fewer episodes."""
     count, rows = len(seeds), dict[int, Played]()
-    returns, lengths = np.zeros(count), np.zeros(count, dtype=np.int64)
+    returns, lengths = np.zeros(size), np.zeros(size, dtype=np.int64)  # so far, of the episode in each place
     at, running, coming = _begun(table, seeds, 0, size)  # which episode is in each place, and which begins next
     while running.any():
         step = table.step(running)
-        returns[at[running]] += step.rewards[running]
-        lengths[at[running]] += 1
+        returns += np.where(running, step.rewards, 0.0)
+        lengths += running
         ended = running & step.finished
+        if not ended.any():
+            continue
         for place in np.flatnonzero(ended).tolist():
-            episode = int(at[place])
-            played = Played(float(returns[episode]), int(lengths[episode]), bool(step.truncated[place]))
-            rows[seeds[episode]] = played
+            seed = seeds[int(at[place])]
+            rows[seed] = Played(float(returns[place]), int(lengths[place]), bool(step.truncated[place]))
             if keep is not None:
-                keep(seeds[episode], played)
+                keep(seed, rows[seed])
+        returns[ended], lengths[ended] = 0.0, 0
         running = running & ~ended
         waiting = count - coming
-        if waiting and ended.any() and table.renewable:
+        if waiting and table.renewable:
             places = np.flatnonzero(ended)[:waiting]
             where = np.zeros(size, dtype=np.bool_)
             where[places] = True

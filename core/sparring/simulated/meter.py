@@ -73,7 +73,7 @@ class Meter:
             if isinstance(channel, DynamicsChannel) and not channel.part.budget.zero:
                 values, due = self._charged(place, np.zeros((len(actions), channel.width)), proposals)
                 assert isinstance(world, Tunable)  # its game has knobs
-                world.turn(channel.knobs, values, due)
+                world.turn(channel.knobs, values, due if active is None else due & active)
                 self._note(channel.knobs, values, due)
         return world.step(self.sent(actions, proposals), active)
 
@@ -89,7 +89,6 @@ class Meter:
         channel, used = self.channels[place], self.used[:, place]
         coin = self._coins[place].random(len(target)) if channel.tosses else np.zeros(len(target))
         made, changed = channel.apply(target, proposals[:, self._slices[place]], coin, used)
-        self.used = self.used.copy()
         self.used[:, place] += changed
         return made, changed
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sparring.errors import RefusedError
 from sparring.policy import Mixture, Policy
+from sparring.simulated._protocols import follows
 from sparring.simulated.chance import EpisodeStreams
 from sparring.streams import stream
 
@@ -89,10 +90,13 @@ class Seat:
     def renewable(self) -> bool:
         """Whether single episodes can be begun anew."""
         pairs = zip(self.parts, self.memories, strict=True)
-        return all(memory is None or isinstance(part, Renewing) for part, memory in pairs)
+        return all(memory is None or follows(part, Renewing) for part, memory in pairs)
 
     def ask(self, question: Callable[[Policy, Any, EpisodeStreams], tuple[Array, Any]]) -> Array:
         """Let the part that acts in each episode answer, [batch, ...]; its memory moves on."""
+        if len(self.parts) == 1:
+            alone, self.memories[0] = question(self.parts[0], self.memories[0], self._chance[0])
+            return np.asarray(alone)
         answer: Array | None = None
         for place, part in enumerate(self.parts):
             rows = self.which == place

@@ -99,8 +99,8 @@ class EnvironmentBatch:
         rewards = np.zeros(len(self._seeds))
         self._observations = self._observations.copy()
         self._terminated, self._truncated = self._terminated.copy(), self._truncated.copy()
+        self._lengths += moves
         for place in np.flatnonzero(moves).tolist():
-            self._lengths[place] += 1
             rewards[place] = self._move(place, given[place])
         self._check_numbers(rewards)
         return Step(self._observations, rewards, self._terminated, self._truncated)
@@ -152,15 +152,15 @@ class EnvironmentBatch:
 
     def _fresh(self, place: int) -> None:
         self._release(place)
-        self._guarded(place, lambda environment: self._show(place, environment.reset(seed=self._seeds[place])[0]))
+        try:
+            self._observations[place] = self._environments[place].reset(seed=self._seeds[place])[0]
+        except Exception as error:  # an environment is anybody's code
+            raise self._fault(place, error) from error
 
     def _release(self, place: int) -> None:
         """Make the dynamics nominal again."""
         if place in self._dynamics:
             self._dynamics[place].set({})
-
-    def _show(self, place: int, observation: Any) -> None:
-        self._observations[place] = observation
 
     def _move(self, place: int, action: Any) -> float:
         """Step one environment and keep what it shows; returns its reward."""
@@ -172,27 +172,25 @@ class EnvironmentBatch:
                 )
             action = choice + self._start
 
-        def move(environment: Any) -> float:
-            shown, reward, ended, cut, _ = environment.step(action)
+        try:
+            shown, reward, ended, cut, _ = self._environments[place].step(action)
             self._observations[place] = shown
+            gained = float(reward)
+        except Exception as error:  # an environment is anybody's code
+            raise self._fault(place, error) from error
+        if ended or cut:
             self._terminated[place], self._truncated[place] = bool(ended), bool(cut)
-            return float(reward)
-
-        reward = float(self._guarded(place, move))
-        if self._terminated[place] or self._truncated[place]:
             self._release(place)
         broken = unstable()
         if broken is not None:
             raise WorldError(f"{self._at(place)}: {broken}")
-        return reward
+        return gained
 
-    def _guarded(self, place: int, work: Any) -> Any:
-        try:
-            return work(self._environments[place])
-        except SparringError:
-            raise
-        except Exception as error:  # an environment is anybody's code
-            raise WorldError(f"{self._at(place)}: {type(error).__name__}: {one_line(error)}") from error
+    def _fault(self, place: int, error: Exception) -> SparringError:
+        """What an environment raised, on one line."""
+        if isinstance(error, SparringError):
+            return error
+        return WorldError(f"{self._at(place)}: {type(error).__name__}: {one_line(error)}")
 
     def _check_numbers(self, rewards: NDArray[np.float64]) -> None:
         floats = self._observations.dtype.kind == "f"

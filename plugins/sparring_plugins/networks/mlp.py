@@ -43,6 +43,6 @@ class Mlp(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """[batch, inputs] to [batch, outputs]."""
         for place in range(self.depth):
-            inputs = self.hidden(self.get_submodule(f"fc{place}")(inputs))
+            inputs = self.hidden(getattr(self, f"fc{place}")(inputs))
         outputs: Tensor = self.output(self.out(inputs))
         return outputs

@@ -44,5 +44,5 @@ class Normaliser:
         """Normalised observations, [batch, *observation]."""
         scaled = (np.asarray(observation, dtype=np.float64) - self.mean) / self.deviation
         if self.clip is not None:
-            scaled = np.clip(scaled, -self.clip, self.clip)
+            scaled = np.minimum(np.maximum(scaled, -self.clip), self.clip)
         return scaled.astype(np.float32)

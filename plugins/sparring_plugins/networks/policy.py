@@ -273,5 +273,5 @@ class NetworkPolicy(Policy):
             return outputs if "proposals" in self.description else outputs.reshape(-1, *self.observation)
         if self.reading.clipped:
             low, high = limits_of(self.action_limits, self.name)
-            return np.asarray(np.clip(outputs, low, high))
+            return np.asarray(np.minimum(np.maximum(outputs, low), high))
         return outputs

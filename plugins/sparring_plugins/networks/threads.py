@@ -7,7 +7,7 @@ as well each thread waits for the slowest: a step of a small policy was measured
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ __all__ = ["threads_for", "work_of"]
 
 WORTH_SHARING = 1 << 22
 """Multiplications from which threads are worth their price."""
+AS_THEY_ARE = nullcontext()
 
 
 def work_of(network: nn.Module) -> int:
@@ -23,13 +24,15 @@ def work_of(network: nn.Module) -> int:
     return sum(part.numel() for part in network.parameters())
 
 
-@contextmanager
-def threads_for(work: int) -> Iterator[None]:
+def threads_for(work: int) -> AbstractContextManager[None]:
     """One thread where there is little work (in multiplications), all of them where there is much."""
     usual = torch.get_num_threads()
-    if work >= WORTH_SHARING or usual == 1:
-        yield
-        return
+    return AS_THEY_ARE if work >= WORTH_SHARING or usual == 1 else _alone(usual)
+
+
+@contextmanager
+def _alone(usual: int) -> Iterator[None]:
+    """One thread, and the usual number of them afterwards."""
     torch.set_num_threads(1)
     try:
         yield
