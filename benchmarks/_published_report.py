@@ -38,9 +38,11 @@ def overlaps(cell: Mapping[str, Any], mean: float, deviation: float, count: int)
 
 
 def _measured(cells: Cells, known: Mapping[str, Any], agents: Iterable[str], columns: tuple[str, ...]) -> str:
-    """Ours beside what other code measured on the same agents, column by column."""
+    """Ours beside what other code measured on the same agents, column by column; empty where nothing was measured."""
     lines, held, missed = [], 0, []
     for agent in agents:
+        if not any(f"{agent}, {column}" in cells for column in columns):
+            continue
         row = [agent]
         for column in columns:
             cell = cells.get(f"{agent}, {column}")
@@ -53,6 +55,8 @@ def _measured(cells: Cells, known: Mapping[str, Any], agents: Iterable[str], col
                 row[-1] += "" if good else " **apart**"
         row.append(_published(known[agent]["published"]))
         lines.append("| " + " | ".join(row) + " |")
+    if not lines:
+        return ""
     heads = [name for column in columns for name in (column, "elsewhere")]
     told_of = f"{held} of {held + len(missed)} intervals overlap" + (f"; apart: {', '.join(missed)}" if missed else "")
     return "\n".join([_head(["agent", *heads, "published: natural, strongest"]), *lines, "", told_of])
