@@ -26,7 +26,7 @@ from sparring_plugins.critics.transitions import collected  # noqa: E402
 
 RAW, BEHIND = "observation(space=raw)", "observation"
 BRIEF = "transitions=1024,epochs=12,batch=64,selection=20"
-QUICK = f"{BRIEF},weights=3"
+QUICK = f"{BRIEF},weights=3,starts=0"
 
 
 def duel_of(threat=BEHIND, budget=0.4, **told):
@@ -194,7 +194,7 @@ def test_a_grid_of_critics_is_tried_and_the_strongest_kept():
     finding = found("rs+mad", duel, victim, weights=(0.0, 1.0), radii=(0.02, 0.1), mixes=(0.0, 1.0))
     told = [each.oracle for each in finding.tried]
     assert len(told) == len(set(told)) == 8
-    assert "rs+mad(weights=1,radii=0.02,mixes=0)" in told
+    assert "rs+mad(weights=1,radii=0.02,starts=0,mixes=0)" in told
     best = min(each.value for each in finding.tried)
     (kept,) = [each.oracle for each in finding.tried if each.value == best][:1]
     assert f"mixes={finding.attacker.mix:g}" in kept
@@ -234,6 +234,12 @@ def test_the_same_seed_gives_the_same_critic_and_effort_limits_it():
     assert 256 < finding.steps < 1024
 
 
+def test_other_first_weights_give_other_critics():
+    finding = found("robust-sarsa", duel_of(), Tracker(gain=0.5), starts=(0, 1, 2), epochs=2)
+    assert len({each.value for each in finding.tried}) == 3
+    assert [each.oracle[-2] for each in finding.tried] == ["0", "1", "2"]
+
+
 def test_training_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
     from sparring_plugins.oracles import _sarsa_training
 
@@ -269,10 +275,10 @@ def test_another_victim_does_not_take_what_is_kept(tmp_path):
 
 
 def test_the_document_shows_what_was_tried():
-    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({BRIEF},weights=0 1)"], episodes=4)
+    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({BRIEF},weights=0 1,starts=0)"], episodes=4)
     (record,) = json.loads(report.to_text())["attacks"]
     assert [each["oracle"] for each in record["tried"]] == [
-        f"robust-sarsa(weights={weight},radii=0.05)" for weight in (0, 1)
+        f"robust-sarsa(weights={weight},radii=0.05,starts=0)" for weight in (0, 1)
     ]
     assert record["search"] is None
 
@@ -313,7 +319,7 @@ def test_a_trained_agent_falls():
 
     agent = files("sparring_plugins") / "agents" / "inverted-pendulum.safetensors"
     game = sparring.load_game("gym:InvertedPendulum-v5(max_episode_steps=200)")
-    spec = "robust-sarsa(transitions=4096,epochs=12,batch=256,selection=4,weights=3)"
+    spec = "robust-sarsa(transitions=4096,epochs=12,batch=256,selection=4,weights=3,starts=0)"
     report = evaluate(attack(game, "observation", 0.6), f"file:{agent}", ["random", spec], episodes=6)
     noise, learned = (record.value for record in report.attacks)
     assert report.attacks[1].warnings == []

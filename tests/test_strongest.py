@@ -38,7 +38,9 @@ def test_lists_of_specs_stand_between_semicolons():
 
 
 def test_the_strongest_is_kept_and_all_figures_are_shown():
-    of = "random;mad;pgd(steps=5,restarts=2);critic;robust-sarsa(transitions=1024,epochs=12,batch=64,weights=3)"
+    of = (
+        "random;mad;pgd(steps=5,restarts=2);critic;robust-sarsa(transitions=1024,epochs=12,batch=64,weights=3,starts=0)"
+    )
     record = record_of(f"strongest(of={of},episodes=30)")
     tried = {each["oracle"]: each for each in record["tried"]}
     assert list(tried) == several(of)

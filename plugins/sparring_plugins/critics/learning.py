@@ -46,7 +46,7 @@ def first_state(settings: CriticSettings, seen: Transitions, action: Box, seed: 
     """Before the first epoch."""
     sizes = _sizes(settings, seen)
     network, flat = flat_network(sizes)
-    rng = stream(seed, "critic start")
+    rng = stream(seed, "critic start", settings.start)
     gains = [*(2**0.5 for _ in sizes[1:-1]), 1.0]
     matrices = [part for part in network.parameters() if part.dim() == 2]
     with torch.no_grad():
@@ -101,7 +101,7 @@ class _Data:
 def _epoch(settings: CriticSettings, state: CriticState, data: _Data, seed: int) -> CriticState:
     network, flat = flat_network((data.inputs.shape[1], settings.hidden, settings.hidden, 1))
     flat.copy_(state.weights)
-    rng = stream(seed, "critic epoch", state.epochs)
+    rng = stream(seed, "critic epoch", settings.start, state.epochs)
     draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
     order, batches = rng.permutation(len(data.inputs)), max(1, len(data.inputs) // settings.batch)
     actions = len(state.scales.action_half)

@@ -15,6 +15,8 @@ class CriticSettings:
     """`lambda_RS` of the thesis, in units in which values have a deviation of 1; 0 for plain Sarsa."""
     radius: float
     """Largest change of an action that the critic is made robust to, as a part of the action's range."""
+    start: int = 0
+    """Which of the first weights that the seed gives, and which order of the transitions."""
     bounds: str = "crown-ibp"
     """Bound backend, or `sgld`."""
     discount: float = 0.99
@@ -35,4 +37,4 @@ class CriticSettings:
     @property
     def told(self) -> str:
         """What tells critics of one grid apart, as a spec writes it."""
-        return f"weights={self.weight:g},radii={self.radius:g}"
+        return f"weights={self.weight:g},radii={self.radius:g},starts={self.start}"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-__all__ = ["Positive", "Share"]
+__all__ = ["Positive", "Share", "Whole"]
 
 
 def _split(given: object) -> object:
@@ -18,5 +18,7 @@ def _split(given: object) -> object:
 
 Positive = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_split), Field(min_length=1)]
 """One or more numbers from 0."""
+Whole = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_split), Field(min_length=1)]
+"""One or more whole numbers from 0."""
 Share = Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], BeforeValidator(_split), Field(min_length=1)]
 """One or more numbers from 0 to 1."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sparring.plugin import PluginOptions, unit
 from sparring_plugins.critics.settings import CriticSettings
-from sparring_plugins.oracles._numbers import Positive
+from sparring_plugins.oracles._numbers import Positive, Whole
 
 __all__ = ["SarsaOptions"]
 
@@ -22,6 +22,10 @@ class SarsaOptions(PluginOptions):
         description="regularisation weights to try, lambda_RS; values are scaled to a deviation of 1",
     )
     radii: Positive = Field((0.05,), description="radii to try, of the action's ball, as parts of its range")
+    starts: Whole = Field(
+        (0, 1),
+        description="first weights of the critic to try, by number; critics that differ in chance alone differ much",
+    )
     bounds: str = Field(
         "crown-ibp",
         description="bound backend for the inner maximum, or `sgld` for Langevin dynamics; `crown-ibp` goes from "
@@ -73,11 +77,12 @@ class SarsaOptions(PluginOptions):
     keep: str = Field("", description="a folder that keeps transitions and critics, and from which training goes on")
 
     def critics(self) -> list[CriticSettings]:
-        """The critics to train: every weight with every radius."""
+        """The critics to train: every weight with every radius and start."""
         return [
             CriticSettings(
                 weight=weight,
                 radius=radius,
+                start=start,
                 bounds=self.bounds,
                 discount=self.discount,
                 trace=self.trace,
@@ -86,5 +91,5 @@ class SarsaOptions(PluginOptions):
                 batch=self.batch,
                 rate=self.learning_rate,
             )
-            for weight, radius in product(self.weights, self.radii)
+            for weight, radius, start in product(self.weights, self.radii, self.starts)
         ]
