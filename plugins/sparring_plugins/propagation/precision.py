@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def check_precision(graph: Graph, like: Tensor) -> None:
             "bounds: products of float32 are set to fewer digits; "
             "call torch.set_float32_matmul_precision('highest') or convert the module to float64"
         )
-    if like.is_cpu and not {_digits(torch.backends.mkldnn, part) for part in ("matmul", "conv")} <= WHOLE:
+    if like.is_cpu and not (_MATMUL.fp32_precision in WHOLE and _CONV.fp32_precision in WHOLE):
         raise RefusedError(
             "bounds: products of float32 in oneDNN are set to fewer digits; set torch.backends.mkldnn.fp32_precision "
             "and that of its matmul and conv to 'ieee' or convert the module to float64"
@@ -47,6 +48,17 @@ def check_precision(graph: Graph, like: Tensor) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """Settings of versions of torch that have none."""
+
+    fp32_precision: str = "none"
+
+
+_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", _Whole())
+_CONV: Any = getattr(torch.backends.mkldnn, "conv", _Whole())
+
+
 # Torch refuses to tell an older setting where the newer one, of the second case each, was used for a part of it.
 
 
@@ -54,19 +66,16 @@ def _shortened(cuda: bool) -> bool:
     try:
         return torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:
-        return cuda and _digits(torch.backends.cuda, "matmul") not in WHOLE
+        now: str = torch.backends.cuda.matmul.fp32_precision
+        return cuda and now not in WHOLE
 
 
 def _shortened_convolutions() -> bool:
     try:
         return bool(torch.backends.cudnn.allow_tf32)
     except RuntimeError:
-        return _digits(torch.backends.cudnn, "conv") not in WHOLE
-
-
-def _digits(library: Any, part: str) -> str:
-    """What a library is told for an operation; older versions of torch have no such setting."""
-    return str(getattr(getattr(library, part, None), "fp32_precision", "none"))
+        convolutions: Any = getattr(torch.backends.cudnn, "conv", _Whole())
+        return convolutions.fp32_precision not in WHOLE
 
 
 def _convolves(graph: Graph) -> bool:
