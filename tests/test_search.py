@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ from tiny_world import Constant, Tracker
 pytest.importorskip("optuna")
 
 from sparring_plugins.oracles import _search_study, _search_work
+from sparring_plugins.oracles._choosing import Yardstick
 from sparring_plugins.oracles._search_space import Dimension, space_of
 from sparring_plugins.oracles.search import SettingsSearch
 
@@ -271,6 +273,22 @@ def test_worker_processes_find_the_same():
     pytest.importorskip("torch")
     options = {"of": "pgd", "over": "steps=1..9", "trials": 3, "together": 3}
     assert told(found(workers=2, **options)) == told(found(**options))
+
+
+class Fatal(Push):
+    """Ends its process."""
+
+    def attack(self, duel, victim, *, effort, rng):
+        os._exit(3)
+
+
+def test_a_worker_that_dies_is_one_line():
+    job = _search_work.Job.of(Fatal(), "fatal", Yardstick(duel_of(), Tracker(), 2, 0), None, 0)
+    with (
+        pytest.raises(SparringError, match="a worker process ended; run it again"),
+        _search_work.workers_for(2, "") as workers,
+    ):
+        list(workers.run([job, job]))
 
 
 def test_what_workers_cannot_be_sent_is_refused():
