@@ -67,6 +67,13 @@ def test_an_attacker_that_does_more_than_is_proved_possible_raises(monkeypatch):
         evaluated(1e-6)
 
 
+def test_a_certificate_that_proves_nothing_gives_no_interval_over_its_seeds(monkeypatch):
+    monkeypatch.setattr(SimulatedAttackGame, "certify", lambda *_, **__: Certificate("none", None, over=(1, 2)))
+    assert evaluated(0.1).exploitability_over_seeds is None
+    with pytest.raises(RefusedError, match="no certificate proves a return over seeds"):
+        evaluated(0.1, over="seeds")
+
+
 def test_without_a_certificate_over_seeds_there_is_no_such_interval(capsys):
     duel = attack(sparring.load_game(SPEC), "observation(space=raw)", 0.1)
     report = evaluate(duel, victim(), oracles=["random"], episodes=3)

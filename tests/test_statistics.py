@@ -62,6 +62,15 @@ def test_strata_are_drawn_from_alone():
     assert high > 60
 
 
+def test_many_scores_are_drawn_part_by_part(monkeypatch):
+    scores = [np.arange(50.0), np.arange(30.0)]
+    whole = bootstrap(scores, middle, np.random.default_rng(0), 500)
+    monkeypatch.setattr("sparring.statistics.NUMBERS", 1000)
+    parts = bootstrap(scores, middle, np.random.default_rng(0), 500)
+    assert parts.value == whole.value
+    assert parts.ci95 == pytest.approx(whole.ci95, abs=2)
+
+
 @pytest.mark.parametrize("strata", [[], [[]], [[1.0], []], [[[1.0]]]])
 def test_a_stratum_without_scores_is_refused(strata):
     with pytest.raises(RequestError, match="one score or more"):

@@ -85,8 +85,9 @@ def _comparison(
     excess = other - one
     error = float(np.std(excess, ddof=1)) / math.sqrt(len(excess)) * float(stdtrit(len(excess) - 1, 0.975))
     mean = float(excess.mean())
-    (places,) = resamples([len(excess)], stream(seed, "bootstrap"), REPEATS)
-    low, high = np.percentile([_improvement(one[at], other[at]) for at in places], LEVELS)
+    rng, size = stream(seed, "bootstrap"), [len(excess)]
+    drawn = (resamples(size, rng, 1)[0][0] for _ in range(REPEATS))
+    low, high = np.percentile([_improvement(one[at], other[at]) for at in drawn], LEVELS)
     return Comparison(
         *names,
         budget=budget,

@@ -37,6 +37,8 @@ from sparring.summarising import Summary
 
 __all__ = ["evaluate"]
 
+UNPROVED = "over seeds: no certificate proves a return over seeds; name bounds that do, such as 'crown'"
+
 
 def evaluate(
     duel: AttackGame,
@@ -88,6 +90,8 @@ def evaluate(
     policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
     if over not in ("distribution", "seeds"):
         raise RequestError(f"over {over!r}: choose from: distribution, seeds")
+    if over == "seeds" and not bounds:
+        raise RefusedError(UNPROVED)
     with contextlib.ExitStack() as stack:
         keeper = None if resume is None else Keeper(stack.enter_context(Journal(Path(resume))))
         game = duel if keeper is None else duel.kept_in(keeper.journal)
@@ -132,9 +136,7 @@ def _chosen(interval: Interval, seeded: Interval | None, over: str) -> Interval:
     if over == "distribution":
         return interval
     if seeded is None:
-        raise RefusedError(
-            "over seeds: no certificate proves a return over seeds; name bounds that do, such as 'crown'"
-        )
+        raise RefusedError(UNPROVED)
     return seeded
 
 

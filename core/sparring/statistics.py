@@ -21,6 +21,8 @@ __all__ = ["LEVELS", "REPEATS", "Aggregate", "bootstrap", "interquartile_mean", 
 Floats = NDArray[np.float64]
 REPEATS = 2000
 """Bootstrap samples behind an interval."""
+NUMBERS = 2**22
+"""Scores that are drawn at once, so that memory does not grow with the episodes."""
 LEVELS = (2.5, 97.5)
 """Percentiles between which an interval lies."""
 
@@ -65,7 +67,12 @@ def bootstrap(
     scores = [np.asarray(stratum, dtype=np.float64) for stratum in strata]
     if not scores or any(stratum.ndim != 1 or stratum.size == 0 for stratum in scores):
         raise RequestError("bootstrap: every stratum is a list of one score or more")
-    places = resamples([len(stratum) for stratum in scores], rng, repeats)
-    drawn = np.concatenate([stratum[at] for stratum, at in zip(scores, places, strict=True)], axis=1)
-    low, high = np.percentile(aggregate(drawn), LEVELS)
+    sizes = [len(stratum) for stratum in scores]
+    once = max(1, NUMBERS // sum(sizes))
+    found = []
+    for start in range(0, repeats, once):
+        places = resamples(sizes, rng, min(once, repeats - start))
+        drawn = np.concatenate([stratum[at] for stratum, at in zip(scores, places, strict=True)], axis=1)
+        found.append(aggregate(drawn))
+    low, high = np.percentile(np.concatenate(found), LEVELS)
     return Aggregate(float(aggregate(np.concatenate(scores))), (float(low), float(high)))
