@@ -149,6 +149,27 @@ def test_what_an_oracle_has_found_is_not_searched_again(tmp_path):
     assert Slow.searches == 2, "another victim is searched anew"
 
 
+def test_attackers_of_the_built_in_oracles_come_back_from_their_documents(tmp_path):
+    """Climbers among them, whose searches and tests cost episodes of their own."""
+    torch = pytest.importorskip("torch")
+    from sparring.attack_game import Side
+    from sparring_plugins.critics.critic import LearnedCritic, Scales, flat_network
+    from sparring_plugins.oracles._critic_attacker import CriticAttacker
+
+    sizes = (4, 3, 1)
+    weights = np.random.default_rng(0).normal(size=flat_network(sizes)[1].numel()).astype(np.float32)
+    scales = Scales(np.array([0.1, -1 / 3]), np.array([1.5, 2.0]), np.zeros(2), np.ones(2), 0.7, 3.0)
+    judging = CriticAttacker("learned-critic", 3, 0.4, critic=LearnedCritic(scales, sizes, weights), mix=0.25)
+    duel = attack(TinyGame(), "observation(space=raw)", 0.4)
+    again = duel.restore(json.loads(json.dumps(judging.to_document())), Side.ATTACKER)
+    assert again.to_document() == judging.to_document()
+    states, actions = torch.ones(2, 2), torch.zeros(2, 2)
+    assert torch.equal(again.critic.values(states, actions), judging.critic.values(states, actions))
+    first, _ = run(tmp_path, oracles=["mad", "pgd(restarts=2)"])
+    assert len(list((tmp_path / "attackers").iterdir())) == 2
+    assert run(tmp_path, oracles=["mad", "pgd(restarts=2)"]) == (first, 0), "not a step, of their own tests either"
+
+
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from sparring.policy import Mixture, Policy
@@ -12,11 +13,14 @@ from sparring.simulated.learner import DEFAULT, learner_of
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
 
-__all__ = ["restored"]
+__all__ = ["GROUP", "restored"]
+
+GROUP = "sparring.documents"
+"""Entry points by kind of document; each leads to a callable that makes a policy of one."""
 
 
 def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
-    """A policy or a mixture, bit for bit; what is no kind of the core's own is what the form's learner wrote.
+    """A policy or a mixture, bit for bit; kinds of plugins by their entry point, others are the learner's.
 
     Raises:
         RequestError: it is none of these.
@@ -28,4 +32,8 @@ def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
         return RandomAttacker(document["noise"])
     if kind == "uniform":
         return game.uniform_policy(None)
+    for point in entry_points(group=GROUP, name=kind):
+        made = point.load()(document)
+        assert isinstance(made, Policy)
+        return made
     return learner_of(DEFAULT, game.spec).restore(document)

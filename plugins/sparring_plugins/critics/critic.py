@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -96,6 +96,15 @@ class LearnedCritic:
         scales = {name: np.asarray(value).tolist() for name, value in vars(self.scales).items()}
         numbers = base64.b64encode(self.weights.astype("<f4").tobytes()).decode()
         return {"kind": "learned-critic", "sizes": list(self.sizes), "scales": scales, "weights": numbers}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> LearnedCritic:
+        """The critic of what `to_document` gave, bit for bit."""
+        told: dict[str, Any] = {
+            name: np.array(value) if isinstance(value, list) else value for name, value in document["scales"].items()
+        }
+        weights = np.frombuffer(base64.b64decode(document["weights"]), dtype="<f4").astype(np.float32)
+        return cls(Scales(**told), tuple(document["sizes"]), weights)
 
     @cached_property
     def _network(self) -> Mlp:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +38,14 @@ class CriticAttacker(GradientAttacker):
         """All settings, and the critic's numbers."""
         told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "critic"}
         return {"kind": "critic-attacker", **told, "critic": None if self.critic is None else self.critic.to_document()}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Self:
+        """The attacker of what `to_document` gave, bit for bit."""
+        critic = document["critic"]
+        return super().of_document(
+            {**document, "critic": None if critic is None else LearnedCritic.of_document(critic)}
+        )
 
 
 def critic_attacker(options: SarsaOptions, critic: LearnedCritic) -> CriticAttacker:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal, Self
 
 from sparring.forms import Form
 from sparring.policy import Ability, Policy
@@ -61,3 +62,8 @@ class GradientAttacker(Policy):
     def to_document(self) -> dict[str, Any]:
         """All settings."""
         return {"kind": "gradient-attacker", **asdict(self)}
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Self:
+        """The attacker of what `to_document` gave."""
+        return cls(**{field.name: document[field.name] for field in fields(cls)})
