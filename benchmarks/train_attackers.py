@@ -36,7 +36,7 @@ SEEDS = range(2_000_000, 2_000_030)
 TARGETS = {"halfcheetah-ppo": -600.0, "hopper-ppo": 640.0, "walker-ppo": 1050.0, "ant-ppo": 0.0}
 COMMON = {"episodes": 16, "rollout": 4096, "batch": 128, "select_episodes": 10}
 RECIPES: dict[str, dict[str, Any]] = {
-    "halfcheetah-ppo": {**COMMON, "steps": 1_000_000, "learning_rate": 5e-4, "entropy_weight": 0.003},
+    "halfcheetah-ppo": {**COMMON, "steps": 2_500_000, "learning_rate": 7e-4, "entropy_weight": 0.003},
     "hopper-ppo": {**COMMON, "steps": 600_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
     "walker-ppo": {**COMMON, "steps": 1_000_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
     "ant-ppo": {**COMMON, "steps": 1_500_000, "learning_rate": 3e-4},
@@ -136,7 +136,7 @@ def main() -> None:
     if chosen.out is not None and chosen.out.exists():
         done = json.loads(chosen.out.read_text())["agents"]
     for name in chosen.only or RECIPES:
-        if name not in done or not done[name]["finished"]:
+        if name not in done or done[name]["steps"] < RECIPES[name]["steps"]:
             done[name] = figures(chosen.victims, chosen.work, name, chosen.seed, chosen.seconds)
             record(chosen.out, {"seeds": [SEEDS.start, SEEDS.stop - 1], "agents": done})
         row = done[name]
