@@ -92,6 +92,7 @@ class SoundMetric(Metric):
 class SoundLoader(PolicyLoader):
     name = "sound-loader"
     summary = "a policy document"
+    forms = EXACT
     takes = "PATH"
 
     def load(self, argument, game, player):
@@ -434,6 +435,16 @@ class SeatsEverybodyFirst(SoundSource):
 # -- oracles, solvers, metrics -------------------------------------------------------------------------------------
 
 
+class BreaksAtTheEnd(SoundOracle):
+    """Divides by what may be 0."""
+
+    class Options(PluginOptions):
+        rate: float = Field(1.0, ge=0, le=10, description="a step size")
+
+    def attack(self, duel, victim, *, effort, rng):
+        return replace(super().attack(duel, victim, effort=effort, rng=rng), steps=int(1 / self.options.rate))
+
+
 class ClaimsNothingReal(SoundOracle):
     def attack(self, duel, victim, *, effort, rng):
         return replace(super().attack(duel, victim, effort=effort, rng=rng), claimed=math.nan)
@@ -569,6 +580,7 @@ BROKEN: list[tuple[str, type]] = [
     ("games-load-again", ForgetsItsOptions),
     ("zero-sum-as-declared", WronglyZeroSum),
     ("attackable-or-says-why", SeatsEverybodyFirst),
+    ("options-are-usable", BreaksAtTheEnd),
     ("finding-complete", ClaimsNothingReal),
     ("witness-attains-claim", Boasting),
     ("uses-what-it-needs", StepsUnasked),

@@ -23,7 +23,7 @@ from golden_cases import network as stored_network
 from golden_cases import references, tensors
 from sparring import Region
 from sparring.errors import RefusedError, RequestError
-from sparring.testing.sameness import fingerprint
+from sparring.sameness import fingerprint
 from sparring_plugins.bounds import _lirpa_library
 from sparring_plugins.bounds.auto_lirpa import AutoLirpa
 

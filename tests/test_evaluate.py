@@ -50,7 +50,7 @@ class Given(Oracle):
 
 
 KEPT = ("returns", "seeds", "lengths", "truncated", "statistics")
-SOUGHT = ("tried", "search")
+SOUGHT = ("tried", "search", "made")
 
 
 def keys(record):

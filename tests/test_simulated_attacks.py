@@ -608,7 +608,7 @@ def test_an_adversary_from_a_file(tmp_path):
 
 def test_the_critic_needs_a_value_function():
     victim = network(np.random.default_rng(2), (2, 4, 2), "deterministic")
-    with pytest.raises(RefusedError, match="value function"):
+    with pytest.raises(RefusedError, match="oracle critic: needs a victim with critic"):
         evaluate(duel_of(BEHIND), victim, oracles=["critic"], episodes=2)
 
 

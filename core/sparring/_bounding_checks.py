@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sparring.bounds import BoundBackend, Region
-from sparring.errors import RefusedError, RequestError
+from sparring.errors import MissingError, RefusedError, RequestError
 from sparring.policy import Ability, Policy
 from sparring.registry import PluginError
 
@@ -14,7 +14,7 @@ try:
     import torch
     from torch import nn
 except ImportError as error:
-    raise RequestError(f"regions and bounds need torch ({error}): pip install 'sparring[torch]'") from None
+    raise MissingError(f"regions and bounds need torch ({error}): pip install 'sparring[torch]'") from None
 
 if TYPE_CHECKING:
     from torch import Tensor

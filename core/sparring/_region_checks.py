@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparring.errors import RequestError
+from sparring.errors import MissingError, RequestError
 from sparring.projection import Norm
 
 try:
     import torch
 except ImportError as error:
-    raise RequestError(f"regions and bounds need torch ({error}): pip install 'sparring[torch]'") from None
+    raise MissingError(f"regions and bounds need torch ({error}): pip install 'sparring[torch]'") from None
 
 if TYPE_CHECKING:
     from torch import Tensor

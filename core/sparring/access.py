@@ -85,7 +85,7 @@ class ObservationAccess:
     finite one is, with that probability. The true observation is always available.
     """
     ball: Ball | None = None
-    """Vector observations: the shape of the change."""
+    """Vector observations: the shape of the change; under a mixing budget its radius is 1, and `scale` its size."""
     timing: Timing = ALWAYS
     """Vector observations: on which steps."""
 
@@ -138,5 +138,7 @@ class ChargedAccess:
     """The threat model's options, for the document."""
     benign: str | None = None
     """Where the benign policy came from, for the document."""
+    announced: str | None = None
+    """`distribution:name` of the threat model, for the document; None where Python code made it."""
     nested: bool = True
     """Whether a larger budget allows every attacker that a smaller one does."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Acting", "HasActionValues", "HasDeviation", "HasInputGradient", "HasModule"]
+__all__ = ["Acting", "HasActionValues", "HasCritics", "HasDeviation", "HasInputGradient", "HasModule"]
 
 
 @runtime_checkable
@@ -52,6 +52,18 @@ class HasActionValues(Protocol):
 
     def action_values(self, observation: NDArray[np.generic], memory: Any) -> NDArray[np.float64]:
         """`Q(s, .)` for observations [batch, *observation], [batch, actions]."""
+
+
+@runtime_checkable
+class HasCritics(Protocol):
+    """Declares `Ability.CRITIC`: brings value functions, of observations as its own network sees them."""
+
+    @property
+    def critics(self) -> tuple[str, ...]:
+        """Which: `critic` for `Q(s, a)`, `value` for `V(s)`."""
+
+    def network(self, part: str) -> nn.Module:
+        """One of them: from [batch, observation] or, for `Q`, [batch, observation + action] to [batch, 1]."""
 
 
 @runtime_checkable

@@ -8,12 +8,13 @@ what a form cannot do it declares in `can` and refuses by name.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -308,6 +309,15 @@ class AttackGame(ABC):
         rng = np.random.default_rng(seed)
         state, _ = self.respond(Side.ATTACKER, victim, effort=effort, rng=rng)
         return self.freeze(state)
+
+    def lent(self) -> Self:
+        """A copy to hand to a plugin: whatever it puts in place of its attributes, this one stays as it is."""
+        return copy.copy(self)
+
+    @property
+    def steps_made(self) -> int | None:
+        """Simulator steps that it has really made; None where there is no simulator."""
+        return None
 
     def require(self, operation: str, able: bool, who: str = "") -> None:
         """Refuse an operation by name when the form declares that it cannot do it.

@@ -105,7 +105,8 @@ def _charge(
     if isinstance(access, OpponentAccess) and access.benign is not other:
         raise PluginError(f"threat {model.name}: puts a benign policy of its own in place of the given one")
     name = describe(benign) if other is not None else None
-    return ChargedAccess(access, budget, model.name, model.options.model_dump(mode="json"), name, model.nested)
+    options = model.options.model_dump(mode="json")
+    return ChargedAccess(access, budget, model.name, options, name, model.announced, model.nested)
 
 
 def charged_budget(model: ThreatModel, value: float, form: Form) -> Budget:

@@ -169,6 +169,8 @@ class AttackRecord(Record):
     """What it chose from, where it tried several attackers."""
     search: SearchRecord | None = None
     """What was searched, where it searched settings."""
+    made: int | None = None
+    """Simulator steps that the core counted while the oracle worked; null where there is no simulator."""
 
 
 class ExploitabilityRecord(Record):

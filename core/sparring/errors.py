@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["RefusedError", "RequestError", "SparringError", "article", "nearest"]
+__all__ = ["MissingError", "RefusedError", "RequestError", "SparringError", "article", "nearest"]
 
 
 class SparringError(Exception):
@@ -18,6 +18,10 @@ class RequestError(SparringError):
 
 class RefusedError(RequestError):
     """This form, threat or policy cannot do what was asked; the line names what is missing and why."""
+
+
+class MissingError(RefusedError):
+    """Something is not installed that this needs; the line names it and says how to get it."""
 
 
 def article(noun: str) -> str:

@@ -196,7 +196,7 @@ def _plugins_used(
     registry: Registry,
 ) -> list[tuple[str, str]]:
     used = [("game", duel.game.family)] if duel.game.family is not None else []
-    used += [("threat-model", part.threat) for part in duel.charged]
+    used += [("threat-model", part.announced or f"python:{part.threat}") for part in duel.charged]
     for given in oracles:
         loader = loader_of(given, registry) if isinstance(given, str) else None
         used.append(("oracle", _announced(given)) if loader is None else ("policy-loader", loader))
@@ -213,8 +213,8 @@ def _plugins_used(
 
 
 def _announced(given: str | Oracle | Metric) -> str:
-    """A plugin's name, after its distribution and a colon where that was said."""
+    """A plugin's name, after its distribution and a colon where that is known; `python:` before objects of others."""
     if not isinstance(given, str):
-        return given.name
+        return given.announced or f"python:{given.name}"
     spec = parse(given)
     return spec.name if spec.family is None else f"{spec.family}:{spec.name}"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparring.attack_game import AttackGame, Effort, Side
+from sparring.attack_game import AttackGame, Effort
 from sparring.errors import SparringError
 from sparring.files import write_text
 from sparring.given_attacker import GivenAttacker
@@ -56,7 +56,7 @@ class Keeper:
         if path is None or not path.exists():
             return None
         told = json.loads(path.read_text(encoding="utf-8"))
-        attacker = _restored(sought.duel, told["attacker"])
+        attacker = _restored(sought, told["attacker"])
         if attacker is None:
             return None
         tried = tuple(_tried(each) for each in told["tried"])
@@ -73,7 +73,7 @@ class Keeper:
             document = finding.attacker.to_document()
         except SparringError:  # this one has no document
             return
-        again = _restored(sought.duel, json.loads(json.dumps(document)))
+        again = _restored(sought, json.loads(json.dumps(document)))
         if again is None or again.to_document() != document:
             return
         self._folder.mkdir(exist_ok=True)
@@ -87,10 +87,10 @@ class Keeper:
         return None if isinstance(sought.oracle, GivenAttacker) else self._folder / f"{sought.identity()}.json"
 
 
-def _restored(duel: AttackGame, document: dict[str, Any]) -> Policy | None:
-    """The attacker of a document, where this form can make one of it."""
+def _restored(sought: Sought, document: dict[str, Any]) -> Policy | None:
+    """The attacker of a document, where the oracle can make one of it."""
     try:
-        return duel.restore(document, Side.ATTACKER)
+        return sought.oracle.restore(document, sought.duel)
     except (SparringError, KeyError, TypeError, ValueError):
         return None
 

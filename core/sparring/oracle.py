@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sparring._needs import check_needs
-from sparring.attack_game import AttackGame, Effort, Operation
+from sparring.attack_game import AttackGame, Effort, Operation, Side
 from sparring.plugin import Plugin
 from sparring.policy import Ability, Policy
 from sparring.specs import parse
@@ -104,6 +104,15 @@ class Oracle(Plugin):
         """
         self.check_form(duel.game)
         check_needs(f"oracle {name}", self.needs, duel, victim)
+
+    def restore(self, document: Mapping[str, Any], duel: AttackGame) -> Policy:
+        """An attacker from what its `to_document` gave, bit for bit; oracles with attackers of their own override.
+
+        Args:
+            document: what JSON keeps of it.
+            duel: the attack game it is to attack in.
+        """
+        return duel.restore(document, Side.ATTACKER)
 
     @abstractmethod
     def attack(self, duel: AttackGame, victim: Policy, *, effort: Effort | None, rng: np.random.Generator) -> Finding:

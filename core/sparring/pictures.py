@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparring.document import Evaluation
-from sparring.errors import RequestError
+from sparring.errors import MissingError, RequestError
 from sparring.files import write_whole
 
 __all__ = ["budget_curves", "new_figure", "save_figure"]
@@ -48,7 +48,7 @@ def new_figure(width: float = 6.4, height: float = 4.2) -> tuple[Any, Any]:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise RequestError("pictures need matplotlib: pip install 'sparring[plots]'") from None
+        raise MissingError("pictures need matplotlib: pip install 'sparring[plots]'") from None
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

@@ -68,6 +68,9 @@ class Plugin(ABC):
     expected_failures: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Checks of `sparring.testing` that it knowingly fails, with the reason; one that passes is a failure too."""
 
+    announced: str | None = None
+    """`distribution:name` of the announcement that an instance was made from; None where Python code made it."""
+
     def __init__(self, **options: Any) -> None:
         """Choose the options; keyword arguments are the fields of `Options`.
 

@@ -30,6 +30,8 @@ class Ability(StrEnum):
     """Carries a state through an episode."""
     ACTION_VALUES = "action-values"
     """Gives a value for every action."""
+    CRITIC = "critic"
+    """Brings value functions that it was trained with."""
     MODULE = "module"
     """Is a torch module that bound backends can trace."""
 

@@ -12,8 +12,9 @@ from sparring.trust import trusting
 
 if TYPE_CHECKING:
     from sparring.game import Game
+    from sparring.source import PolicyLoader
 
-__all__ = ["describe", "load_policy", "resolve_policy"]
+__all__ = ["describe", "load_policy", "load_with", "resolve_policy"]
 
 
 def load_policy(
@@ -43,17 +44,30 @@ def load_policy(
 
     known = default_registry() if registry is None else registry
     parsed = parse(spec)
-    loader_name, argument = (parsed.name, "") if parsed.family is None else (parsed.family, parsed.name)
-    loader_class = known.load(known.find("policy-loader", loader_name))
+    loader_class = known.load(known.find("policy-loader", parsed.family or parsed.name))
     assert issubclass(loader_class, PolicyLoader)
+    return load_with(loader_class, spec, game, player)
+
+
+def load_with(loader_class: type[PolicyLoader], spec: str, game: Game | None, player: int | None) -> Policy:
+    """Load what a spec names with the loader that it names.
+
+    Raises:
+        RequestError: the loader takes no such argument or option, or cannot load that.
+    """
+    parsed = parse(spec)
+    loader_name, argument = (parsed.name, "") if parsed.family is None else (parsed.family, parsed.name)
     if loader_class.takes is None and argument:
         raise RequestError(f"policy {spec!r}: {loader_name} takes nothing after a colon")
     if loader_class.takes is not None and not argument:
         raise RequestError(f"policy {spec!r}: expected {loader_name}:{loader_class.takes}")
-    if loader_class.takes is not None and parsed.options and not loader_class.Options.model_fields:
+    whole = loader_class.takes is not None and parsed.options and not loader_class.Options.model_fields
+    if whole:
         argument = str(parsed).partition(":")[2]
-        return loader_class.configured({}).load(argument, game, player)
-    return loader_class.configured(dict(parsed.options)).load(argument, game, player)
+    loader = loader_class.configured({} if whole else dict(parsed.options))
+    if game is not None:
+        loader.check_form(game)
+    return loader.load(argument, game, player)
 
 
 def resolve_policy(given: object, game: Game, player: int | None, registry: Registry | None = None) -> Policy:

@@ -19,8 +19,9 @@ def project_simplex(points: Floats) -> Floats:
     Returns:
         Array of the same shape; rows are non-negative and sum to one.
     """
-    # Adding a constant to a row does not move its projection; without the largest entry sums stay small.
-    shifted = points - points.max(axis=-1, keepdims=True)
+    # Adding a constant to a row does not move its projection; without the largest entry sums stay small. What lies more
+    # than 1 below the largest becomes 0 wherever it lies, so that no sum overflows.
+    shifted = np.maximum(points - points.max(axis=-1, keepdims=True), -2.0)
     ordered = -np.sort(-shifted, axis=-1)
     excess = np.cumsum(ordered, axis=-1) - 1.0
     rank = np.arange(1, points.shape[-1] + 1)
@@ -46,7 +47,8 @@ def project_ball(change: Floats, radius: float | Floats, norm: Norm) -> Floats:
     if norm == "2":
         length = _length(change)
         return change * np.divide(limit, length, out=np.ones_like(length), where=length > limit)
-    size = np.sum(np.abs(change), axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # a sum beyond all numbers lies outside of the ball all the same
+        size = np.sum(np.abs(change), axis=-1, keepdims=True)
     unit = np.where(limit > 0, limit, 1.0)
     shrunk = np.sign(change) * project_simplex(np.abs(change) / unit) * limit
     return np.where(size > limit, shrunk, change)

@@ -51,7 +51,7 @@ def record_plugins(registry: Registry, used: Iterable[tuple[str, str]]) -> list[
 
     Args:
         registry: where they came from.
-        used: kind and name of each; a name may have its distribution before a colon.
+        used: kind and name of each; a name may have its distribution before a colon, and `python` where code made it.
     """
     records = []
     for kind, given in sorted(set(used)):

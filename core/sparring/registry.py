@@ -191,8 +191,10 @@ class Registry:
             RequestError: no such plugin, or an option it does not have.
         """
         spec = parse(text)
-        plugin = self.load(self.find(kind, spec.name, spec.family))
-        return plugin.configured(dict(spec.options))
+        entry = self.find(kind, spec.name, spec.family)
+        made = self.load(entry).configured(dict(spec.options))
+        made.announced = f"{entry.distribution}:{entry.name}"
+        return made
 
     def load_game(self, text: str) -> Game:
         """Make a game from a spec: `family:name(options)`, or a bare name that one family knows.

@@ -13,12 +13,14 @@ from scipy.special import stdtrit
 from sparring.attack_game import AttackGame, Effort, Side
 from sparring.certificate import Certificate
 from sparring.document import AttackRecord
-from sparring.errors import RequestError
+from sparring.errors import RequestError, SparringError
 from sparring.exploitability import Estimate, Interval
 from sparring.keeping import Keeper, Sought
 from sparring.oracle import Finding, Oracle
 from sparring.policy import Policy
 from sparring.recording import kept_episodes, search_record, tried_record
+from sparring.registry import PluginError
+from sparring.sameness import fingerprint
 from sparring.simulated.attackers import RandomAttacker
 from sparring.streams import stream
 
@@ -60,18 +62,23 @@ class Judge:
         Raises:
             RefusedError: the oracle needs another form, or an ability that the victim lacks.
             RequestError: what it proposes is no policy of the attacker.
+            PluginError: it changed the victim.
             ArithmeticError: where values are exact, its attacker does not attain what it claims.
         """
         oracle.check_fit(self.duel, self.victim, name)
-        finding, seconds = self._finding(name, oracle, effort)
+        before = _content(self.victim)
+        finding, seconds, made = self._finding(name, oracle, effort)
         judged = self._judged(name, self.duel.check_policy(finding.attacker, Side.ATTACKER))
-        warnings = [*finding.warnings, *_doubts(name, finding, judged.scored)]
+        if before is not None and _content(self.victim) != before:
+            raise PluginError(f"oracle {name}: it changed the victim that it was to attack; copy what you write to")
+        warnings = [*finding.warnings, *_doubts(name, finding, judged.scored), *_uncounted(name, finding, made)]
         record = AttackRecord(
             oracle=name,
             value=float(judged.scored),
             ci95=judged.scored.ci95,
             episodes=judged.scored.episodes,
             steps=finding.steps,
+            made=made,
             seconds=seconds,
             warnings=warnings,
             **kept_episodes(judged.scored),
@@ -80,20 +87,20 @@ class Judge:
         )
         return Attack(name, judged.attacker, judged.selected, judged.scored, record)
 
-    def _finding(self, name: str, oracle: Oracle, effort: Effort | None) -> tuple[Finding, float]:
-        """What the oracle finds, and the seconds of its search."""
+    def _finding(self, name: str, oracle: Oracle, effort: Effort | None) -> tuple[Finding, float, int | None]:
+        """What the oracle finds, the seconds of its search, and the steps counted meanwhile, where it is made now."""
         sought = Sought(self.duel, self.victim, name, oracle, effort, self.seed)
         kept = None if self.keeper is None else self.keeper.found(sought)
         if kept is not None:
-            return kept
-        began = time.perf_counter()
-        finding = oracle.attack(self.duel, self.victim, effort=effort, rng=oracle.chance(self.seed, name))
+            return *kept, None
+        began, lent = time.perf_counter(), self.duel.lent()
+        finding = oracle.attack(lent, self.victim, effort=effort, rng=oracle.chance(self.seed, name))
         seconds = time.perf_counter() - began
         if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
             raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
         if self.keeper is not None:
             self.keeper.keep(sought, finding, seconds)
-        return finding, seconds
+        return finding, seconds, lent.steps_made
 
     def _judged(self, name: str, attacker: Policy | None) -> Attack:
         scored = self._measured(name, attacker, "score")
@@ -192,6 +199,21 @@ def interval_over_seeds(
     lower, oracle = max(reached, key=lambda pair: pair[0])
     method = f"{oracle}, {top.backend}"
     return Interval(lower, -top.least_return, exact=False, over=top.over, confidence=top.confidence, method=method)
+
+
+def _content(victim: Policy) -> str | None:
+    """A digest of all that loads a victim again; None where that cannot be written down."""
+    try:
+        return fingerprint(victim.to_document())
+    except (TypeError, SparringError):
+        return None
+
+
+def _uncounted(name: str, finding: Finding, made: int | None) -> list[str]:
+    """Compare the steps that an oracle says it spent with those that were counted."""
+    if made is None or made <= finding.steps:
+        return []
+    return [f"oracle {name} says that it spent {finding.steps} simulator steps, and made {made}"]
 
 
 def _doubts(name: str, finding: Finding, value: Estimate) -> list[str]:

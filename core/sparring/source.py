@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from sparring.game import Game
@@ -44,6 +45,17 @@ class PolicyLoader(Plugin):
     """What stands after the colon, such as `PATH`; None if nothing does."""
     examples: ClassVar[tuple[str, ...]] = ()
     """What may stand there for any small game, for its tests; files need none."""
+
+    def samples(self, folder: Path, game: Game) -> Sequence[str]:
+        """Write files of its own kind, for its tests, and say what to put after the colon to load them.
+
+        The kit calls it with a small game, and consents to what these specs run.
+
+        Args:
+            folder: an empty one.
+            game: which the policies are to act in; none where this loader has nothing for its form.
+        """
+        return ()
 
     @abstractmethod
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:

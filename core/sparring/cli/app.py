@@ -208,11 +208,14 @@ def plugins_info(
 @plugins.command("check")
 def plugins_check(
     name: Annotated[str, typer.Argument(metavar="PACKAGE-or-NAME", help="A package of plugins, or a plugin's name.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail where something that a check needs is not installed.")
+    ] = False,
 ) -> None:
     """Run the conformance kit: one line a check, exit code 1 if one fails."""
     from sparring.cli import checking
 
-    raise typer.Exit(checking.command(name))
+    raise typer.Exit(checking.command(name, strict))
 
 
 @plugins.command("new")

@@ -14,15 +14,16 @@ from sparring.testing.selecting import checks
 __all__ = ["command"]
 
 
-def command(target: str) -> int:
+def command(target: str, strict: bool = False) -> int:
     """Run every check of the plugins that a package announces, or of those of a name; one line a check.
 
     Args:
         target: a distribution, the package its plugins lie in, a plugin's name, `kind.name`, or either after
             `distribution:`.
+        strict: whether what could not be checked, because something is not installed, counts as failed.
 
     Returns:
-        The exit code: 0 all passed, 1 a check failed.
+        The exit code: 0 nothing failed, 1 a check failed.
 
     Raises:
         RequestError: nothing is announced under that name.
@@ -37,7 +38,8 @@ def command(target: str) -> int:
             _say(_line(entry, check, outcome))
     counts = ", ".join(f"{count} {verdict}" for verdict, count in tally.items())
     _say(f"{len(entries)} plugin{'s' if len(entries) > 1 else ''}: {counts}")
-    return 1 if tally[Verdict.FAILED] else 0
+    unable = tally[Verdict.UNABLE] > 0 and strict
+    return 1 if tally[Verdict.FAILED] or unable else 0
 
 
 def _meant(registry: Registry, target: str) -> list[Entry]:

@@ -90,7 +90,7 @@ def _document(request: Request, duel: AttackGame, answer: Answer, clock: Clock, 
     reached = duel.exploitability(answer.policy)
     best = answer.optimum
     registry = default_registry()
-    used = [("solver", solver), *[("threat-model", part.threat) for part in duel.charged]]
+    used = [("solver", solver), *[("threat-model", part.announced or f"python:{part.threat}") for part in duel.charged]]
     provenance = clock.provenance(record_plugins(registry, used), request.seed, shell_words())
     return {
         "schema": SCHEMA,

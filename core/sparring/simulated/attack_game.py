@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from sparring.simulated.episodes import Episodes, episodes_of
 from sparring.simulated.estimating import estimate_of, mean_over
 from sparring.simulated.faults import WorldError
 from sparring.simulated.learning import SIZE, Learning, TrainedState
+from sparring.simulated.metered import MeteredWorld, StepCount
 from sparring.simulated.normalising import Normalising
 from sparring.simulated.seats import parts_of
 from sparring.simulated.spaces import Space
@@ -81,12 +83,30 @@ class SimulatedAttackGame(AttackGame):
         self.channels = channels_of(game, self.charged)
         self.batch, self.workers = batch, workers
         self._journal = journal
-        self.learning = Learning(game, self.channels, workers)
+        self._count = StepCount()
+        self.learning = Learning(game, self.channels, workers, self._count)
         self._world: World | None = None
 
-    def in_batches(self, batch: int, workers: int = 0) -> SimulatedAttackGame:
+    def in_batches(self, batch: int, workers: int = 0) -> Self:
         """The same attack game, played in batches of another size."""
-        return SimulatedAttackGame(self.game, self.charged, batch=batch, workers=workers, journal=self._journal)
+        if batch < 1:
+            raise RequestError(f"batch {batch}: 1 or more episodes side by side")
+        again = self.lent()
+        again.batch, again.workers = batch, workers
+        again.learning = type(self.learning)(self.game, self.channels, workers, again._count)
+        return again
+
+    def lent(self) -> Self:
+        """The same attack game with worlds and a count of its own."""
+        again = copy.copy(self)  # without its worlds, as a pickle has it
+        again._journal, again._count = self._journal, StepCount()
+        again.learning = type(self.learning)(self.game, self.channels, self.workers, again._count)
+        return again
+
+    @property
+    def steps_made(self) -> int:
+        """Steps of single episodes that its worlds have made."""
+        return self._count.steps
 
     def kept_in(self, journal: Journal) -> SimulatedAttackGame:
         """The same attack game, whose episodes are kept as they finish, and none is played twice."""
@@ -164,7 +184,7 @@ class SimulatedAttackGame(AttackGame):
     def views(self, victim: Policy, seeds: Sequence[int], steps: int) -> Iterator[AttackView]:
         """What an attacker is shown at each of the first steps of some episodes, under noise; for oracles to try on."""
         self.check_policy(victim, Side.VICTIM)
-        world = self.game.world(len(seeds))
+        world = MeteredWorld(self.game.world(len(seeds)), self._count)
         table = Table(world, victim, RandomAttacker(), self.channels, self.game.action)
         table.begin(seeds)
         try:
@@ -321,5 +341,5 @@ class SimulatedAttackGame(AttackGame):
 
     def _own_world(self) -> World:
         if self._world is None:
-            self._world = self.game.world(self.batch, self.workers)
+            self._world = MeteredWorld(self.game.world(self.batch, self.workers), self._count)
         return self._world

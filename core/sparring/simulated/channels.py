@@ -17,6 +17,7 @@ from sparring.simulated.channel import Channel, beside
 from sparring.simulated.charging import bounded_change, moved
 from sparring.simulated.dynamics import DynamicsChannel, dynamics_channel
 from sparring.simulated.spaces import Box, Discrete, Space
+from sparring.timing import Timing
 
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
@@ -30,7 +31,11 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class ObservationChannel(Channel):
-    """Changes what the victim sees within a ball."""
+    """Changes what the victim sees within a ball.
+
+    A budget charged by size is the ball's radius. A mixing budget is the probability with which the attacker may act at
+    a step, within a ball of radius 1, whose scale says how far that is.
+    """
 
     access: ObservationAccess
     normalised: bool
@@ -39,14 +44,30 @@ class ObservationChannel(Channel):
     @property
     def tosses(self) -> bool:
         """Where a share of the steps is open."""
-        return self.access.timing.share < 1
+        return self.timing.share < 1
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the budget is a probability."""
+        return self.part.budget.kind.charge is Charge.MIX
+
+    @property
+    def radius(self) -> float:
+        """Of the ball."""
+        return 1.0 if self.mixes else super().radius
+
+    @property
+    def timing(self) -> Timing:
+        """On which steps it is open, by the access and by the budget."""
+        own = self.access.timing
+        return replace(own, share=own.share * self.part.budget.value) if self.mixes else own
 
     def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
         """Add the change that the budget allows."""
         ball = self.access.ball
         assert ball is not None
         change = bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who)
-        timing = self.access.timing
+        timing = self.timing
         if not timing.always:
             change = np.where(beside(timing.open(coin, used), change), change, 0.0)
         shown = moved(target, change, ball.low, ball.high)
@@ -133,7 +154,7 @@ def _touched(channel: Channel) -> list[str]:
 
 def _channel(game: SimulatedGame, part: ChargedAccess) -> Channel:
     access, charge = part.access, part.budget.kind.charge
-    if isinstance(access, ObservationAccess) and access.ball is not None and charge is Charge.SIZE:
+    if isinstance(access, ObservationAccess) and access.ball is not None:
         return _observation(game, part, access)
     if isinstance(access, ActionAccess) and access.allowed is None:
         fits = charge is (Charge.MIX if access.ball is None else Charge.SIZE)

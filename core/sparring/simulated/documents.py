@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from sparring.errors import RefusedError, RequestError
 from sparring.policy import Mixture, Policy
 from sparring.simulated.attackers import RandomAttacker
-from sparring.simulated.learner import DEFAULT, learner_of
+from sparring.simulated.learner import DEFAULT, learner_of, learners
 
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
@@ -20,7 +21,7 @@ GROUP = "sparring.documents"
 
 
 def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
-    """A policy or a mixture, bit for bit; kinds of plugins by their entry point, others are the learner's.
+    """A policy or a mixture, bit for bit; kinds of plugins by their entry point, others are what some learner wrote.
 
     Raises:
         RequestError: it is none of these.
@@ -36,4 +37,13 @@ def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
         made = point.load()(document)
         assert isinstance(made, Policy)
         return made
-    return learner_of(DEFAULT, game.spec).restore(document)
+    if kind in ("python", "torch"):
+        name = document.get("callable", document.get("spec"))
+        raise RefusedError(f"{name}: code of the user's own cannot be made again from its document alone")
+    faults = []
+    for spec in (DEFAULT, *(name for name in learners() if name != DEFAULT)):
+        try:
+            return learner_of(spec, game.spec).restore(document)
+        except RequestError as error:
+            faults.append(str(error))
+    raise RequestError(f"a policy of kind {kind!r} is none of a learner's: {faults[0]}")

@@ -55,7 +55,11 @@ class Learner(Protocol):
         ...
 
     def restore(self, document: Mapping[str, Any]) -> Policy:
-        """A policy again from what its `to_document` gave, bit for bit."""
+        """A policy again from what its `to_document` gave, bit for bit.
+
+        Raises:
+            RequestError: it is no document of this learner's policies.
+        """
         ...
 
     def save(self, state: Any, path: Path) -> None:

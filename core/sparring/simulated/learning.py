@@ -17,6 +17,7 @@ from sparring.simulated.attackers import proposal_space
 from sparring.simulated.channels import Channel
 from sparring.simulated.contest import normalised
 from sparring.simulated.learner import Learner, learner_of, learners
+from sparring.simulated.metered import MeteredWorld, StepCount
 from sparring.simulated.spaces import Box, Space
 from sparring.simulated.views import AttackerView, VictimView
 from sparring.simulated.world import World
@@ -38,9 +39,15 @@ class TrainedState(LearnerState):
 class Learning:
     """Starts, trains, freezes and keeps learners of both sides; whose turn it is, others say."""
 
-    def __init__(self, game: SimulatedGame, channels: tuple[Channel, ...], workers: int) -> None:
-        """Learn in a game whose attacker has these channels; `workers` as for `SimulatedGame.world`."""
+    def __init__(
+        self, game: SimulatedGame, channels: tuple[Channel, ...], workers: int, count: StepCount | None = None
+    ) -> None:
+        """Learn in a game whose attacker has these channels; `workers` as for `SimulatedGame.world`.
+
+        Steps of its worlds are added to `count`.
+        """
         self._game, self._channels, self._workers = game, channels, workers
+        self._count = StepCount() if count is None else count
         self._world: World | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -70,7 +77,7 @@ class Learning:
 
     def view(self, side: Side, against: Policy | None, size: int = SIZE) -> AttackerView | VictimView:
         """A new world of one side; see `SimulatedAttackGame.view`."""
-        return self._view(side, against, self._game.world(size, self._workers))
+        return self._view(side, against, self._new_world(size))
 
     def spaces(self, side: Side) -> tuple[Space, Space]:
         """What a side sees and what it chooses from; of an attacker, in its view."""
@@ -102,7 +109,7 @@ class Learning:
         """
         learner, own, count, spent = self._made(state.learner), state.parameters, state.updates, 0
         if self._world is None:
-            self._world = self._game.world(SIZE, self._workers)
+            self._world = self._new_world(SIZE)
         view = self._view(state.side, against, self._world)
         while True:
             own, info = learner.update(own, view, rate=rate, rng=rng)
@@ -136,6 +143,9 @@ class Learning:
         if against is None:
             raise RequestError(f"{self._game.spec}: an attacker without a victim has nothing to attack")
         return AttackerView(world, against, self._channels)
+
+    def _new_world(self, size: int) -> World:
+        return MeteredWorld(self._game.world(size, self._workers), self._count)
 
     def _made(self, spec: str) -> Learner:
         return learner_of(spec, self._game.spec)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from sparring.access import ActionAccess, ChargedAccess, Coin, ObservationAccess, OpponentAccess
-from sparring.attack_game import AttackGame, Side
+from sparring.attack_game import AttackGame, Operation, Side
 from sparring.budgets import GRAPH_RADIUS, MIXING_PROBABILITY
 from sparring.forms import Form
 from sparring.game import Game
@@ -18,8 +18,9 @@ from sparring.markov.game import MarkovGame
 from sparring.matrix.game import MatrixGame
 from sparring.policy import Policy
 from sparring.testing.kuhn import kuhn_poker
+from sparring.testing.sampled_arena import sampled_stages
 
-__all__ = ["GAMES", "Stage", "benign_of", "stages"]
+__all__ = ["GAMES", "Stage", "benign_of", "offering", "stages"]
 
 
 def skewed_matrix() -> MatrixGame:
@@ -61,7 +62,7 @@ GAMES: dict[Form, tuple[Callable[[], Game], ...]] = {
     Form.MARKOV: (markov_duel, markov_walk),
     Form.EXTENSIVE: (kuhn_poker,),
 }
-"""Makers of the kit's games, by form; other forms have none yet."""
+"""Makers of the kit's games of the exact forms; `sampled_arena` has those of the simulated form."""
 
 
 def benign_of(game: Game, seat: int | None) -> Policy | None:
@@ -80,10 +81,18 @@ class Stage:
     label: str
     form: Form
     make: Callable[[], AttackGame]
+    victim: Callable[[AttackGame], Policy] | None = None
+    """Who is attacked there; None for one that the attack game draws."""
+
+    def attacked(self, duel: AttackGame, rng: np.random.Generator) -> Policy:
+        """The victim of this stage."""
+        return duel.draw(Side.VICTIM, rng) if self.victim is None else self.victim(duel)
 
 
 def stages(form: Form) -> list[Stage]:
     """The kit's attack games of a form: every channel that its games have, from either seat."""
+    if form is Form.SIMULATED:
+        return [Stage(label, form, make, victim) for label, make, victim in sampled_stages()]
     made = []
     for maker, seat in product(GAMES.get(form, ()), (0, 1)):
         players = maker().players
@@ -93,6 +102,12 @@ def stages(form: Form) -> list[Stage]:
             label = f"{maker().spec}, seat {seat}, {touch.__name__.strip('_').replace('_', ' ')}"
             made.append(Stage(label, form, _staged(maker, seat if players == 2 else None, touch)))
     return made
+
+
+def offering(stages: Iterable[Stage], needs: Iterable[object]) -> list[Stage]:
+    """Those whose attack games offer the operations among `needs`; the core refuses the others before anything runs."""
+    wanted = [need for need in needs if isinstance(need, Operation)]
+    return [stage for stage in stages if not wanted or all(map(stage.make().can.offers, wanted))]
 
 
 def _staged(

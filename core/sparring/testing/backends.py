@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparring.bounds import BoundBackend, Region
 from sparring.testing.bench import Bench, Done, Inputs, Setting
-from sparring.testing.check import CheckSkipped
+from sparring.testing.check import CheckUnable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,7 +29,7 @@ class BackendBench(Bench):
     def settings(self) -> list[Setting]:
         """Networks, regions and specifications."""
         if importlib.util.find_spec("torch") is None:
-            raise CheckSkipped("torch is not installed")
+            raise CheckUnable("torch is not installed: pip install 'sparring[torch]'")
         regions = {"inf ball": _ball("inf", 0.3), "2 ball": _ball("2", 0.5), "1 ball": _ball("1", 0.8),
                    "clipped box": _clipped, "box": _box, "point": _ball("inf", 0.0)}  # fmt: skip
         specs = {"outputs": _no_spec, "margins": _margins, "margins of each sample": _own_margins}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from sparring.errors import RequestError
+from sparring.sameness import fingerprint
 from sparring.testing.bench import Bench
 from sparring.testing.check import CheckSkipped
 from sparring.testing.global_state import watched
-from sparring.testing.sameness import fingerprint
 
-__all__ = ["leaves_global_randomness_alone", "leaves_inputs_alone", "same_seed_same_result", "works_on_its_forms"]
+__all__ = [
+    "leaves_global_randomness_alone",
+    "leaves_inputs_alone",
+    "options_are_usable",
+    "same_seed_same_result",
+    "works_on_its_forms",
+]
 
 OTHER_STATE = 24
 
@@ -62,3 +71,27 @@ def same_seed_same_result(bench: Bench) -> None:
                 "draw from the generator that is passed in; keep no state between calls, iterate over no sets",
                 setting.label,
             )
+
+
+def options_are_usable(bench: Bench) -> None:
+    """With every choice, and at each end of the range, of every option it works, or declines in words."""
+    extremes = bench.subject.extremes
+    if not extremes:
+        raise CheckSkipped("it has no option that is a choice or has a range")
+    seen = {setting.form: setting.label for setting, _ in reversed(bench.performed)}  # the first one of each form
+    for options in extremes:
+        chosen = type(bench)(replace(bench.subject, chosen=options))
+        for setting in chosen.settings():
+            if seen.get(setting.form) != setting.label:
+                continue
+            try:
+                setting.run(0)
+            except RequestError:  # an option may ask for what this game has not, and say so
+                continue
+            except Exception as error:
+                words = ", ".join(f"{name}={value!r}" for name, value in options.items())
+                raise bench.subject.failure(
+                    f"with {words} it raises {type(error).__name__}: {error}",
+                    "narrow the option's range, or let every value of it work",
+                    setting.label,
+                ) from error

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sparring.attack_game import AttackGame, Side
-from sparring.errors import RefusedError
+from sparring.errors import MissingError, RefusedError
 from sparring.forms import Form
 from sparring.policy import Policy
+from sparring.sameness import fingerprint
 from sparring.testing.check import CheckSkipped
 from sparring.testing.global_state import watched
-from sparring.testing.sameness import fingerprint
 from sparring.testing.subject import Subject
 
 __all__ = ["Attempt", "Bench", "Done", "Held", "Inputs", "Setting"]
@@ -29,6 +30,12 @@ class Held:
     policy: Policy
     side: Side
     duel: AttackGame
+    restore: Callable[[Mapping[str, Any]], Policy] | None = None
+    """How its document becomes a policy again; None for the attack game's own way."""
+
+    def again(self, document: Mapping[str, Any]) -> Policy:
+        """The policy of a document."""
+        return self.duel.restore(document, self.side) if self.restore is None else self.restore(document)
 
 
 class Inputs:
@@ -91,16 +98,28 @@ class Bench(ABC):
 
     @cached_property
     def attempts(self) -> list[Attempt]:
-        """What it did with seed 0 in every setting; made once, since some plugins take their time."""
-        found = []
+        """What it did with seed 0 in every setting; made once, since some plugins take their time.
+
+        Raises:
+            MissingError: it needs something that is not installed, wherever it does not decline.
+        """
+        found, missing = [], []
         for setting in self.settings():
             done, declined = None, ""
             with watched(GLOBAL_STATE) as touched:
                 try:
                     done = setting.run(0)
+                except MissingError as error:
+                    missing.append(error)
+                    continue
                 except RefusedError as error:
                     declined = str(error)
+            if touched:  # some libraries draw when they are first imported; what the plugin does, it does again
+                with watched(GLOBAL_STATE) as touched, contextlib.suppress(RefusedError):
+                    setting.run(0)
             found.append(Attempt(setting, done, declined, tuple(touched)))
+        if missing and all(attempt.done is None for attempt in found):
+            raise missing[0]
         return found
 
     @property
@@ -118,7 +137,7 @@ class Bench(ABC):
     @property
     def nothing_to_see(self) -> str:
         """Why there may be nothing to look at."""
-        if self.subject.exact_forms:
+        if self.subject.kit_forms:
             return "it declines every game of the kit"
         forms = ", ".join(sorted(form.value for form in self.subject.plugin.forms))
         return f"the kit has no games of its forms ({forms}) yet"

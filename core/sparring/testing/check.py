@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sparring.errors import SparringError
+from sparring.errors import MissingError, SparringError
 
-__all__ = ["Check", "CheckFailure", "CheckSkipped", "Outcome", "Verdict"]
+__all__ = ["Check", "CheckFailure", "CheckSkipped", "CheckUnable", "Outcome", "Verdict", "on_each"]
 
 
 class CheckFailure(SparringError):
@@ -27,6 +27,26 @@ class CheckSkipped(SparringError):
     """A check has nothing to look at here; the message says why."""
 
 
+def on_each(*parts: Callable[[], None]) -> None:
+    """Run the parts of a check; it has nothing to look at only where none of them has.
+
+    Raises:
+        CheckSkipped: all parts were skipped; the first one's reason.
+    """
+    skipped: list[CheckSkipped] = []
+    for part in parts:
+        try:
+            part()
+        except CheckSkipped as reason:
+            skipped.append(reason)
+    if len(skipped) == len(parts):
+        raise skipped[0] if skipped else CheckSkipped("it claims no form that the kit has games of")
+
+
+class CheckUnable(CheckSkipped):
+    """A check cannot be made here, because something is not installed; the message says what."""
+
+
 class Verdict(StrEnum):
     """How a check ended."""
 
@@ -34,6 +54,8 @@ class Verdict(StrEnum):
     FAILED = "FAILED"
     EXPECTED = "failed as declared"
     SKIPPED = "skipped"
+    UNABLE = "not checked"
+    """Something that the plugin needs is not installed."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +100,8 @@ class Check:
         """How the check ends, as a value."""
         try:
             self.run()
+        except CheckUnable as unable:
+            return Outcome(Verdict.UNABLE, str(unable))
         except CheckSkipped as skipped:
             return Outcome(Verdict.SKIPPED, str(skipped))
         except CheckFailure as failure:
@@ -90,6 +114,8 @@ class Check:
             self.body()
         except CheckSkipped:
             raise
+        except MissingError as missing:
+            raise CheckUnable(str(missing)) from missing
         except CheckFailure as failure:
             return failure
         except Exception as error:

@@ -12,9 +12,9 @@ from sparring.access import ActionAccess, OpponentAccess
 from sparring.errors import RefusedError, RequestError
 from sparring.game import Game
 from sparring.markov.game import MarkovGame
+from sparring.sameness import fingerprint
 from sparring.specs import parse
 from sparring.testing.games import GameBench, charged
-from sparring.testing.sameness import fingerprint
 
 __all__ = [
     "attackable_or_says_why",

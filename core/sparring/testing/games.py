@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
 
-from sparring.access import ActionAccess, ChargedAccess, OpponentAccess
+from sparring.access import ActionAccess, Ball, ChargedAccess, ObservationAccess, OpponentAccess
 from sparring.attack_game import AttackGame, Side
-from sparring.budgets import MIXING_PROBABILITY
-from sparring.errors import RefusedError, RequestError
+from sparring.budgets import LP_RADIUS, MIXING_PROBABILITY
+from sparring.errors import MissingError, RefusedError, RequestError
 from sparring.extensive.game import ExtensiveGame
 from sparring.game import Game
 from sparring.markov.game import MarkovGame
 from sparring.matrix.game import MatrixGame
+from sparring.policy import Policy
+from sparring.simulated.attack_game import SimulatedAttackGame
+from sparring.simulated.game import SimulatedGame
+from sparring.simulated.spaces import Box, Discrete
 from sparring.source import GameSource
 from sparring.specs import parse
 from sparring.testing.arena import benign_of
 from sparring.testing.bench import Bench, Done, Held, Inputs, Setting
 from sparring.testing.cases import Case
 from sparring.testing.check import CheckSkipped
+from sparring.testing.sampled_charging import SampledCase, usable_sampled
 
-__all__ = ["GameBench", "charged"]
+__all__ = ["GameBench", "charged", "uniform"]
 
 ENTRIES = 600
 """Numbers in a game's tables above which plain loops over it take too long."""
+SEEDS = (100, 101)
+"""Of the episodes that its simulated games are played for."""
+FEATURES = 64
+"""Numbers in an observation, such as a picture, above which playing often takes too long."""
+LONGEST = 200
+"""Steps of an episode above which playing many takes too long."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +75,8 @@ class GameBench(Bench):
         spec = parse(name)
         try:
             return self.source.load(spec.name, spec.options)
+        except MissingError:
+            raise
         except RequestError as error:  # a name that needs a path or an option is no example
             raise RefusedError(str(error)) from error
 
@@ -88,6 +101,60 @@ class GameBench(Bench):
         if not found:
             raise CheckSkipped("none of its games is of an exact form and small; declare a small one in `examples`")
         return found
+
+    @property
+    def simulated_games(self) -> list[tuple[str, SimulatedGame]]:
+        """Its simulated games that end: others would be played for ever.
+
+        Raises:
+            CheckSkipped: there are none.
+        """
+        found = [(label, game) for label, game in self.games if isinstance(game, SimulatedGame)]
+        short = [(label, game) for label, game in found if game.time_limit is not None and game.time_limit <= LONGEST]
+        if not short:
+            raise CheckSkipped(f"none of its simulated games is cut after {LONGEST} steps; declare one in `examples`")
+        return short
+
+    @property
+    def trials(self) -> int:
+        """Simulators take their time."""
+        return 16
+
+    @cached_property
+    def sampled_cases(self) -> list[SampledCase]:
+        """Attacks on what the victim sees, and on what it does, in its simulated games."""
+        found = []
+        for label, game in self.simulated_games:
+            maker = partial(_itself, game)
+            if int(np.prod(game.observation.shape)) > FEATURES:
+                continue
+            if isinstance(game.observation, Box):
+                seen = ChargedAccess(ObservationAccess(ball=Ball()), LP_RADIUS.budget(0.0), "kit")
+                found.append(
+                    SampledCase(f"{label}, observation", maker, LP_RADIUS, partial(_touched, seen), uniform, SEEDS)
+                )
+            if isinstance(game.action, Discrete) or game.action.bounded:
+                done = ChargedAccess(ActionAccess(), MIXING_PROBABILITY.budget(0.0), "kit")
+                kind = MIXING_PROBABILITY
+                found.append(SampledCase(f"{label}, action", maker, kind, partial(_touched, done), uniform, SEEDS))
+        return usable_sampled(found, "its simulated games are too large to be played often, or cannot be touched")
+
+
+def _itself(game: SimulatedGame) -> SimulatedGame:
+    return game
+
+
+def _touched(part: ChargedAccess, game: SimulatedGame, amount: float) -> SimulatedAttackGame:
+    """The attack game at a budget."""
+    duel = game.attack_game([replace(part, budget=part.budget.kind.budget(amount))], None)
+    if not isinstance(duel, SimulatedAttackGame):
+        raise RefusedError(f"{game.spec}: its attack game is none of the core's simulated form")
+    return duel
+
+
+def uniform(game: SimulatedGame) -> Policy:
+    """A victim that acts at random, whatever it sees."""
+    return game.uniform_policy(None)
 
 
 def charged(game: Game, access: OpponentAccess | ActionAccess, seat: int | None, amount: float) -> AttackGame:

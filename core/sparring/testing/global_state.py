@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sparring.testing.sameness import fingerprint
+from sparring.sameness import fingerprint
 
 __all__ = ["watched"]
 

@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from sparring._needs import check_needs
 from sparring.attack_game import Side
-from sparring.errors import RefusedError
 from sparring.metric import Metric, Scored
-from sparring.testing.arena import Stage, stages
+from sparring.testing.arena import Stage, offering, stages
 from sparring.testing.bench import Bench, Done, Inputs, Setting
 
 __all__ = ["MetricBench", "figures_are_json"]
@@ -23,18 +23,21 @@ class MetricBench(Bench):
     """Lets one metric measure."""
 
     def settings(self) -> list[Setting]:
-        """Every attack game of the kit on the claimed forms."""
-        every = [stage for form in self.subject.exact_forms for stage in stages(form)]
+        """Every attack game of the kit on the claimed forms that offers what it needs."""
+        plugin = self.subject.make()
+        assert isinstance(plugin, Metric)
+        every = offering((stage for form in self.subject.kit_forms for stage in stages(form)), plugin.needs)
         return [Setting(stage.label, stage.form, partial(self._run, stage)) for stage in every]
 
     def _run(self, stage: Stage, seed: int) -> Done:
         metric = self.subject.make()
         assert isinstance(metric, Metric)
         duel, rng = stage.make(), np.random.default_rng(34)
-        victim = duel.draw(Side.VICTIM, rng)
-        if metric.needs - victim.abilities:
-            raise RefusedError(f"it needs a victim with {', '.join(sorted(metric.needs - victim.abilities))}")
-        attackers = {"drawn": duel.draw(Side.ATTACKER, rng), "exact": duel.best_response(victim)}
+        victim = stage.attacked(duel, rng)
+        check_needs(f"metric {metric.name}", metric.needs, duel, victim)
+        attackers = {"drawn": duel.draw(Side.ATTACKER, rng)}
+        if Side.ATTACKER in duel.can.exact_response:
+            attackers["exact"] = duel.best_response(victim)
         scored = [Scored(name, policy, float(duel.measure(victim, policy, rng))) for name, policy in attackers.items()]
         inputs = Inputs(game=duel.game, victim=victim, attacks=scored)
         figures = metric.measure(duel, victim, scored, np.random.default_rng(seed))

@@ -13,13 +13,16 @@ from sparring.testing.selecting import checks
 __all__ = ["conformance"]
 
 
-def conformance(kind: str, name_or_class: str | type[Plugin], registry: Registry | None = None) -> Any:
+def conformance(
+    kind: str, name_or_class: str | type[Plugin], registry: Registry | None = None, *, strict: bool = False
+) -> Any:
     """Make a pytest test function that runs every check of a plugin, one test a check.
 
     Args:
         kind: such as `threat-model`.
         name_or_class: the name that the plugin is announced by, or its class.
         registry: where plugins come from; the installed ones if None.
+        strict: whether what cannot be checked, because something is not installed, fails.
 
     Returns:
         A test function, to be bound to a name that pytest collects: `test_conformance = conformance(...)`.
@@ -34,7 +37,9 @@ def conformance(kind: str, name_or_class: str | type[Plugin], registry: Registry
     @pytest.mark.parametrize("check", found, ids=[check.name for check in found])
     def test_conformance(check: Check) -> None:
         outcome = check.outcome()
-        if outcome.verdict is Verdict.SKIPPED:
+        if outcome.verdict is Verdict.UNABLE and strict:
+            pytest.fail(f"{check.name}: {outcome.message}", pytrace=False)
+        if outcome.verdict in (Verdict.SKIPPED, Verdict.UNABLE):
             pytest.skip(outcome.message)
         if outcome.verdict is Verdict.EXPECTED:
             pytest.xfail(outcome.message)

@@ -16,6 +16,7 @@ from sparring.source import GameSource, PolicyLoader
 from sparring.testing import (
     backends,
     behaving,
+    both_forms,
     charging,
     declaring,
     game_promises,
@@ -23,12 +24,12 @@ from sparring.testing import (
     loaders,
     metrics,
     oracles,
-    pickling,
     policies,
     responding,
     solvers,
     tables,
     threats,
+    worlds,
 )
 from sparring.testing.check import Check, CheckFailure
 from sparring.testing.subject import Subject
@@ -147,19 +148,23 @@ def _policies(bench: Any) -> Iterator[Promise]:
 
 def _of_threat(subject: Subject) -> Iterator[Promise]:
     bench = threats.ThreatBench(subject)
+    exact = bool(subject.exact_forms)
     yield threats.threat_declaration, subject
     yield from _behaviour(bench)
-    if getattr(getattr(subject.plugin, "budget", None), "charge", None) is Charge.SIZE:
+    if exact and getattr(getattr(subject.plugin, "budget", None), "charge", None) is Charge.SIZE:
         yield charging.changes_have_a_size, bench
-    yield responding.stays_zero_sum, bench
-    yield responding.responses_are_best, bench
-    yield charging.budget_respected, bench
-    yield charging.nominal_unchanged, bench
-    if getattr(subject.plugin, "nested", True):
+    yield both_forms.stays_zero_sum, bench
+    if exact:
+        yield responding.responses_are_best, bench
+    yield both_forms.budget_respected, bench
+    yield both_forms.nominal_unchanged, bench
+    if exact and getattr(subject.plugin, "nested", True):
         yield charging.more_budget_never_helps, bench
+    if subject.simulated:
+        yield both_forms.returns_do_not_depend_on_the_batch, bench
     yield behaving.same_seed_same_result, bench
     yield from _policies(bench)
-    yield pickling.attack_games_pickle, bench
+    yield both_forms.attack_games_pickle, bench
 
 
 def _of_game(subject: Subject) -> Iterator[Promise]:
@@ -173,13 +178,23 @@ def _of_game(subject: Subject) -> Iterator[Promise]:
     yield from _policies(bench)
     if subject.exact_forms:
         yield game_promises.zero_sum_as_declared, bench
+    if subject.kit_forms:
         yield game_promises.attackable_or_says_why, bench
-        yield responding.stays_zero_sum, bench
+        yield both_forms.stays_zero_sum, bench
+    if subject.exact_forms:
         yield responding.responses_are_best, bench
-        yield charging.budget_respected, bench
-        yield charging.nominal_unchanged, bench
+    if subject.simulated:
+        yield worlds.worlds_keep_their_contract, bench
+        yield worlds.states_are_set_back, bench
+    if subject.kit_forms:
+        yield both_forms.budget_respected, bench
+        yield both_forms.nominal_unchanged, bench
+    if subject.exact_forms:
         yield charging.more_budget_never_helps, bench
-        yield pickling.attack_games_pickle, bench
+    if subject.simulated:
+        yield both_forms.returns_do_not_depend_on_the_batch, bench
+    if subject.kit_forms:
+        yield both_forms.attack_games_pickle, bench
 
 
 def _of_oracle(subject: Subject) -> Iterator[Promise]:
@@ -189,6 +204,10 @@ def _of_oracle(subject: Subject) -> Iterator[Promise]:
     yield from _policies(bench)
     yield oracles.witness_attains_claim, bench
     yield behaving.same_seed_same_result, bench
+    if subject.simulated:
+        yield oracles.attackers_keep_episodes_apart, bench
+    if subject.extremes:
+        yield behaving.options_are_usable, bench
 
 
 def _of_solver(subject: Subject) -> Iterator[Promise]:
@@ -201,6 +220,8 @@ def _of_solver(subject: Subject) -> Iterator[Promise]:
     yield solvers.improves_on_its_start, bench
     yield behaving.same_seed_same_result, bench
     yield solvers.resumes_exactly, bench
+    if subject.extremes:
+        yield behaving.options_are_usable, bench
 
 
 def _of_metric(subject: Subject) -> Iterator[Promise]:
@@ -208,6 +229,8 @@ def _of_metric(subject: Subject) -> Iterator[Promise]:
     yield from _behaviour(bench)
     yield metrics.figures_are_json, bench
     yield behaving.same_seed_same_result, bench
+    if subject.extremes:
+        yield behaving.options_are_usable, bench
 
 
 def _of_loader(subject: Subject) -> Iterator[Promise]:
@@ -216,9 +239,13 @@ def _of_loader(subject: Subject) -> Iterator[Promise]:
     yield from _behaviour(bench)
     yield from _policies(bench)
     yield behaving.same_seed_same_result, bench
+    if subject.simulated:
+        yield loaders.episodes_stay_apart, bench
     if subject.plugin.takes is not None:
         yield loaders.runs_nothing_from_files, bench
         yield loaders.refuses_spoilt_files, bench
+    if subject.extremes:
+        yield behaving.options_are_usable, bench
 
 
 def _of_backend(subject: Subject) -> Iterator[Promise]:

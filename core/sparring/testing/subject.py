@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sparring.forms import Form
@@ -13,6 +14,9 @@ from sparring.testing.check import CheckFailure
 
 __all__ = ["Subject"]
 
+LARGEST = 1000
+"""Of the ends of ranges that are tried: an option may well say how much work there is to do."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -21,6 +25,8 @@ class Subject:
     plugin: type[Plugin]
     registry: Registry
     entry: Entry | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    """Options that instances are made with."""
 
     @property
     def place(self) -> str:
@@ -34,21 +40,43 @@ class Subject:
 
     @property
     def exact_forms(self) -> list[Form]:
-        """Forms that it claims and that the kit has games of."""
+        """Exact forms that it claims; the kit has games of all of them."""
         return [form for form in Form if form in self.plugin.forms and form.exact]
 
+    @property
+    def simulated(self) -> bool:
+        """Whether it claims the simulated form."""
+        return Form.SIMULATED in self.plugin.forms
+
+    @property
+    def kit_forms(self) -> list[Form]:
+        """Forms that it claims and that the kit has games of."""
+        return [*self.exact_forms, *([Form.SIMULATED] if self.simulated else [])]
+
     def make(self) -> Plugin:
-        """An instance with the default options."""
-        return self.plugin.configured({})
+        """An instance with the chosen options, which are the defaults where none are chosen."""
+        return self.plugin.configured(dict(self.chosen))
 
     @property
     def variants(self) -> list[dict[str, Any]]:
         """The default options, and each other choice of every option that is a choice."""
         schema: dict[str, Any] = self.plugin.Options.model_json_schema()
         found: list[dict[str, Any]] = [{}]
-        for name, field in schema.get("properties", {}).items():
-            whole = field | schema.get("$defs", {}).get(str(field.get("$ref", "")).rsplit("/", 1)[-1], {})
-            found += [{name: choice} for choice in whole.get("enum", ()) if choice != field.get("default")]
+        for name, told in schema.get("properties", {}).items():
+            whole = told | schema.get("$defs", {}).get(str(told.get("$ref", "")).rsplit("/", 1)[-1], {})
+            found += [{name: choice} for choice in whole.get("enum", ()) if choice != told.get("default")]
+        return found
+
+    @property
+    def extremes(self) -> list[dict[str, Any]]:
+        """Each choice, and each end of its range, of every option, alone."""
+        schema: dict[str, Any] = self.plugin.Options.model_json_schema()
+        found = [options for options in self.variants if options]
+        for name, told in schema.get("properties", {}).items():
+            whole = told | schema.get("$defs", {}).get(str(told.get("$ref", "")).rsplit("/", 1)[-1], {})
+            ends = [whole[end] for end in ("minimum", "maximum") if end in whole]
+            ends = [False, True] if whole.get("type") == "boolean" else ends
+            found += [{name: end} for end in ends if end != told.get("default") and abs(end) <= LARGEST]
         return found
 
     def failure(self, cause: str, remedy: str, where: str = "") -> CheckFailure:

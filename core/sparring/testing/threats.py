@@ -16,9 +16,14 @@ from sparring.budgets import BudgetKind
 from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Policy
+from sparring.simulated.attack_game import SimulatedAttackGame
+from sparring.simulated.game import SimulatedGame
 from sparring.testing.arena import GAMES, benign_of
 from sparring.testing.bench import Bench, Done, Held, Inputs, Setting
 from sparring.testing.cases import Case, amount_at, usable
+from sparring.testing.drifting import DriftGame
+from sparring.testing.sampled_arena import WORLDS, pilot_for
+from sparring.testing.sampled_charging import SampledCase, usable_sampled
 from sparring.testing.subject import Subject
 from sparring.threat import ThreatModel
 
@@ -61,16 +66,22 @@ class _Place:
 class ThreatBench(Bench):
     """Attacks the kit's games with one threat model."""
 
+    @property
+    def trials(self) -> int:
+        """The kit's own worlds are quick."""
+        return 40
+
     def settings(self) -> list[Setting]:
         """Every game of the claimed forms, from every seat, with every choice of its options."""
-        return [Setting(place.label, place.form, partial(self._run, place)) for place in self._places]
+        exact = [Setting(place.label, place.form, partial(self._run, place)) for place in self._places]
+        return exact + [Setting(c.label, Form.SIMULATED, partial(self._play, c)) for c in self._simulated]
 
     def _run(self, place: _Place, seed: int) -> Done:
         """Charge the threat and let victims and attackers meet."""
         game = place.maker()
         benign = place.benign(game)
         inputs = Inputs(game=game, benign=benign)
-        duel = self._attack(place, game, benign, amount_at(place.threat.budget, 0.5))
+        duel = self._attack(place, game, benign, amount_at(place.threat.budget_kind(place.form), 0.5))
         rng = np.random.default_rng(seed)
         victim, attacker = duel.draw(Side.VICTIM, rng), duel.draw(Side.ATTACKER, rng)
         strongest = duel.best_response(victim)
@@ -79,6 +90,42 @@ class ThreatBench(Bench):
         access: list[Access] = [part.access for part in duel.charged]
         return Done((access, values), inputs, tuple(policies), duel)
 
+    def _play(self, case: SampledCase, seed: int) -> Done:
+        """Charge the threat and let a victim meet drawn attackers."""
+        game = case.maker()
+        inputs = Inputs(game=game)
+        duel, rng = case.attacked(game, amount_at(case.kind, 0.5)), np.random.default_rng(seed)
+        victim = case.victim(game)
+        attackers = [duel.draw(Side.ATTACKER, rng) for _ in range(2)]
+        values = [duel.measure(victim, attacker, rng, 6).returns for attacker in attackers]
+        policies = (Held(victim, Side.VICTIM, duel), *(Held(each, Side.ATTACKER, duel) for each in attackers))
+        access: list[Access] = [part.access for part in duel.charged]
+        return Done((access, values), inputs, policies, duel)
+
+    @cached_property
+    def sampled_cases(self) -> list[SampledCase]:
+        """The kit's simulated games that the threat does not decline."""
+        return usable_sampled(self._simulated, self.nothing_to_see)
+
+    @property
+    def _simulated(self) -> list[SampledCase]:
+        found: list[SampledCase] = []
+        lonely = getattr(self.subject.plugin, "benign", None) == "used"  # the kit's simulated games have one agent
+        for options in self.subject.variants if self.subject.simulated and not lonely else ():
+            threat = self.subject.plugin.configured(options)
+            assert isinstance(threat, ThreatModel)
+            words = "".join(f", {name}={choice}" for name, choice in options.items())
+            for maker in WORLDS:
+                attacked = partial(self._charged, threat)
+                kind = threat.budget_kind(Form.SIMULATED)
+                found.append(SampledCase(f"{maker().spec}{words}", maker, kind, attacked, _victim))
+        return found
+
+    def _charged(self, threat: ThreatModel, game: SimulatedGame, amount: float) -> SimulatedAttackGame:
+        duel = attack(game, threat, amount, registry=self.subject.registry)
+        assert isinstance(duel, SimulatedAttackGame)
+        return duel
+
     @cached_property
     def cases(self) -> list[Case]:
         """Every game that the threat does not decline, at any budget."""
@@ -86,7 +133,9 @@ class ThreatBench(Bench):
         for place in self._places:
             game = place.maker()
             make = partial(self._fresh_attack, place)
-            found.append(Case(place.label, game, place.seat, place.benign(game), place.threat.budget, make))
+            found.append(
+                Case(place.label, game, place.seat, place.benign(game), place.threat.budget_kind(place.form), make)
+            )
         return usable(found, self.nothing_to_see)
 
     @cached_property
@@ -111,3 +160,9 @@ class ThreatBench(Bench):
     def _attack(self, place: _Place, game: Game, benign: Policy | None, amount: float) -> AttackGame:
         registry = self.subject.registry
         return attack(game, place.threat, amount, victim_player=place.seat, benign=benign, registry=registry)
+
+
+def _victim(game: SimulatedGame) -> Policy:
+    """One that draws and remembers, so that it is seen whether chance and memory of episodes mix."""
+    assert isinstance(game, DriftGame)
+    return pilot_for(game, noise=0.2, memory=0.5)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sparring.errors import RequestError
+from sparring.errors import MissingError
 from sparring_games.gymnasium.resize import resized
 
 __all__ = ["VIEWS", "View", "cropped_frame"]
@@ -54,7 +54,7 @@ class View:
             importlib.import_module("cv2")
         except ImportError as error:
             need = f"the standard Atari preprocessing needs OpenCV ({error})"
-            raise RequestError(
+            raise MissingError(
                 f"{spec}: {need}: pip install 'sparring[atari]', or take preprocessing=crop80"
             ) from error
         grey = wrappers.AtariPreprocessing(

@@ -33,7 +33,7 @@ class Ale(GameSource):
     summary: ClassVar[str] = "Atari games by name, such as `ale:Pong`"
     source: ClassVar[str] = "Bellemare et al. 2013 (Arcade Learning Environment); Machado et al. 2018"
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
-    examples: ClassVar[tuple[str, ...]] = ("Pong(preprocessing=raw)",)
+    examples: ClassVar[tuple[str, ...]] = ("Pong(preprocessing=raw,max_episode_steps=12)",)
 
     def catalogue(self) -> tuple[str, ...]:
         """A few; the emulator lists all of its own."""

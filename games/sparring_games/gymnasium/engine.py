@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from sparring.errors import RequestError
+from sparring.errors import MissingError, RequestError
 
 __all__ = ["engine", "engine_faults", "known_ids", "nearest_ids", "with_atari"]
 
@@ -28,7 +28,7 @@ def engine() -> ModuleType:
     try:
         return importlib.import_module("gymnasium")
     except ImportError as error:
-        raise RequestError(
+        raise MissingError(
             f"Gymnasium's environments need the package gymnasium ({error}): "
             "pip install 'sparring[mujoco]' or 'sparring[atari]'"
         ) from error
@@ -44,7 +44,7 @@ def with_atari(wanted: str) -> ModuleType:
     try:
         ale = importlib.import_module("ale_py")
     except ImportError as error:
-        raise RequestError(f"{wanted}: needs the package ale-py ({error}): pip install 'sparring[atari]'") from error
+        raise MissingError(f"{wanted}: needs the package ale-py ({error}): pip install 'sparring[atari]'") from error
     if not any(name.startswith("ALE/") for name in gymnasium.registry):
         gymnasium.register_envs(ale)
     ale.ALEInterface.setLoggerMode(ale.LoggerMode.Error)  # else every process greets on standard error

@@ -30,7 +30,7 @@ class Gym(GameSource):
     summary: ClassVar[str] = "environments of Gymnasium by id, such as `gym:Hopper-v5`, MuJoCo's robots among them"
     source: ClassVar[str] = "Towers et al. 2024 (Gymnasium); Todorov, Erez, Tassa 2012 (MuJoCo)"
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
-    examples: ClassVar[tuple[str, ...]] = ("CartPole-v1", "CartPole-v1(max_episode_steps=20)")
+    examples: ClassVar[tuple[str, ...]] = ("CartPole-v1(max_episode_steps=20)", "Pendulum-v1(max_episode_steps=15)")
 
     def catalogue(self) -> tuple[str, ...]:
         """Robots and a cart; Gymnasium itself lists all of its own."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-from sparring.errors import RequestError
+from sparring.errors import MissingError, RequestError
 
 __all__ = ["check_game", "engine", "engine_faults", "load_engine_game", "one_line"]
 
@@ -26,7 +26,7 @@ def engine() -> ModuleType:
     try:
         return importlib.import_module("pyspiel")
     except ImportError as error:
-        raise RequestError(
+        raise MissingError(
             f"OpenSpiel games need the package open_spiel ({error}): pip install 'sparring[openspiel]'"
         ) from error
 

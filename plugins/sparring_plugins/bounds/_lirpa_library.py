@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from sparring.errors import RefusedError
+from sparring.errors import MissingError, RefusedError
 
 __all__ = ["library", "quietly"]
 
@@ -38,7 +38,7 @@ def library() -> Any:
     if found is None:
         place = importlib.util.find_spec("auto_LiRPA")
         if place is None or place.origin is None:
-            raise RefusedError(f"bounds auto-lirpa: auto_LiRPA is not installed; {REMEDY}")
+            raise MissingError(f"bounds auto-lirpa: auto_LiRPA is not installed; {REMEDY}")
         _check(_written_version(Path(place.origin)))
         found = _imported()
     else:
@@ -55,7 +55,7 @@ def _written_version(package: Path) -> str:
 def _check(version: str) -> None:
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
     if numbers < OLDEST:
-        raise RefusedError(f"bounds auto-lirpa: auto_LiRPA {version or 'of no version'} is installed; {REMEDY}")
+        raise MissingError(f"bounds auto-lirpa: auto_LiRPA {version or 'of no version'} is installed; {REMEDY}")
 
 
 def _imported() -> Any:

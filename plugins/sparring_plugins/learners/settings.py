@@ -38,7 +38,7 @@ class Recipe(PluginOptions):
 
     learning_rate: Above = Field(3e-4, le=1, description="step size of Adam")
     anneal: bool = Field(True, description="lower the step size to 0 in a line while training")
-    discount: Share = Field(0.99, json_schema_extra=unit("per step"))
+    discount: Share = Field(0.99, json_schema_extra=unit("per step"), description="of rewards a step later")
     trace: Share = Field(0.95, description="lambda of generalised advantages (Schulman et al. 2016)")
     clip: Above = Field(0.2, le=1, description="how far from 1 a ratio of probabilities still has a gradient")
     value_clip: Above | None = Field(None, description="how far a value may move in an update; None for any")
@@ -48,9 +48,13 @@ class Recipe(PluginOptions):
     standardise_advantages: bool = Field(True, description="mean 0 and deviation 1 in each minibatch")
 
     normalise_observations: bool = Field(True, description="by the mean and deviation of all seen before the rollout")
-    observation_clip: Above = Field(10.0, json_schema_extra=unit("deviations"))
+    observation_clip: Above = Field(
+        10.0, json_schema_extra=unit("deviations"), description="how far normalised observations reach"
+    )
     normalise_rewards: bool = Field(True, description="by the deviation of the discounted return")
-    reward_clip: Above = Field(10.0, json_schema_extra=unit("deviations"))
+    reward_clip: Above = Field(
+        10.0, json_schema_extra=unit("deviations"), description="how far normalised rewards reach"
+    )
     carry_on: bool = Field(True, description="episodes go on from update to update, which needs a world with `save`")
 
     @field_validator("hidden", mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from sparring.errors import RequestError
+from sparring.errors import MissingError
 
 __all__ = ["engine", "tensor_files"]
 
@@ -14,7 +14,7 @@ def engine(who: str) -> Any:
     """Import torch.
 
     Raises:
-        RequestError: it is not installed.
+        MissingError: it is not installed.
     """
     return _needed("torch", who)
 
@@ -23,7 +23,7 @@ def tensor_files(who: str) -> Any:
     """Import the part of safetensors that knows numpy.
 
     Raises:
-        RequestError: it is not installed.
+        MissingError: it is not installed.
     """
     return _needed("safetensors.numpy", who)
 
@@ -33,4 +33,4 @@ def _needed(module: str, who: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise RequestError(f"{who}: needs the package {package} ({error}): pip install 'sparring[torch]'") from error
+        raise MissingError(f"{who}: needs the package {package} ({error}): pip install 'sparring[torch]'") from error

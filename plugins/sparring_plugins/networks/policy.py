@@ -91,6 +91,7 @@ class NetworkPolicy(Policy):
         found |= set() if self.reading.sampled else {Ability.DETERMINISTIC}
         found |= {Ability.RECURRENT} if self.recurrent else {Ability.MODULE}
         found |= {Ability.ACTION_VALUES} if self.reading.gives == "values" else set()
+        found |= {Ability.CRITIC} if self.critics and not self.recurrent else set()
         return frozenset(found)
 
     @property
@@ -202,6 +203,11 @@ class NetworkPolicy(Policy):
     def first_state(self) -> Tensor:
         """The state in which every episode starts, [width]."""
         return self._parts.first_state()
+
+    @property
+    def critics(self) -> tuple[str, ...]:
+        """Which value functions its file holds, the better first: `Q(s, a)`, then `V(s)`."""
+        return tuple(name for name in ("critic", "value") if isinstance(self.description.get(name), Mapping))
 
     def network(self, part: str) -> nn.Module:
         """Another network of the same file, such as `value`, `critic` or `robust_sarsa`.

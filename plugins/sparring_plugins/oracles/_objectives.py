@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sparring.acting import HasDeviation, HasInputGradient
+from sparring.acting import HasCritics, HasDeviation, HasInputGradient
 from sparring.errors import RefusedError
 from sparring.simulated.attackers import AttackView
 from sparring.simulated.spaces import Discrete
 from sparring_plugins.critics.transitions import features_of
-from sparring_plugins.networks.policy import NetworkPolicy
 from sparring_plugins.networks.threads import threads_for
 from sparring_plugins.oracles._critic_attacker import CriticAttacker
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
@@ -129,7 +128,7 @@ def _standard(values: Tensor) -> Tensor:
 def _critic_of(name: str, view: AttackView, outputs: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """`-Q(s, pi(s_hat))` (thesis, equation 6.14), or `-V(s_hat)` where the file has no Q."""
     victim = view.victim
-    assert isinstance(victim, NetworkPolicy)  # the oracle has seen to that
+    assert isinstance(victim, HasCritics)  # the oracle has seen to that
     judge = victim.network(name)
     truth = torch.tensor(np.asarray(view.seen)).float()
     if name == "value":

@@ -7,18 +7,17 @@ from typing import ClassVar
 from pydantic import Field
 
 from sparring import hookimpl
-from sparring.attack_game import AttackGame
+from sparring.acting import HasCritics
+from sparring.attack_game import AttackGame, Operation
 from sparring.errors import RefusedError
 from sparring.oracle import Oracle
 from sparring.plugin import PluginOptions, unit
-from sparring.policy import Policy
+from sparring.policy import Ability, Policy
+from sparring.simulated.normalising import Normalising
 from sparring.simulated.spaces import Discrete
 from sparring_plugins.networks.policy import NetworkPolicy
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
 from sparring_plugins.oracles._gradient_oracle import GradientOracle
-
-CRITICS = ("critic", "value")
-"""Networks of a victim's file that can judge, the better first: `Q(s, a)`, then `V(s)`."""
 
 
 class CriticOptions(PluginOptions):
@@ -35,6 +34,7 @@ class Critic(GradientOracle):
     name: ClassVar[str] = "critic"
     summary: ClassVar[str] = "the change that the victim's own value function likes least"
     source: ClassVar[str] = "thesis, section 6.4.1, equation 6.14 and algorithm 6.9"
+    needs: ClassVar[frozenset[Ability | Operation]] = frozenset({Ability.DIFFERENTIABLE, Ability.CRITIC})
     Options: ClassVar[type[PluginOptions]] = CriticOptions
 
     def attacker(self, duel: AttackGame, victim: Policy) -> GradientAttacker:
@@ -44,20 +44,25 @@ class Critic(GradientOracle):
         return GradientAttacker("critic", chosen.steps, rate, start="centre", network=self._network(duel, victim))
 
     def _network(self, duel: AttackGame, victim: Policy) -> str:
-        if not isinstance(victim, NetworkPolicy) or victim.recurrent:
-            raise RefusedError("oracle critic: needs a memoryless victim from a file that has its value function too")
-        held = [name for name in CRITICS if isinstance(victim.description.get(name), dict)]
+        held = victim.critics if isinstance(victim, HasCritics) else ()
         wanted = self.options.network or next(iter(held), "")
-        if not wanted or victim.description.get(wanted) is None:
+        if not wanted or wanted not in held:
             there = f"it has {', '.join(held)}" if held else "it has none"
-            raise RefusedError(f"oracle critic: the victim's file needs a value function {wanted!r}; {there}")
+            raise RefusedError(f"oracle critic: the victim needs a value function {wanted!r}; {there}")
         if wanted != "value" and isinstance(getattr(duel.game, "action", None), Discrete):
             raise RefusedError("oracle critic: a critic of chosen actions has no gradient in them; use min-q")
         spaces = [getattr(part.access, "ball", None) for part in duel.charged]
         raw = any(ball is not None and ball.space == "raw" for ball in spaces)
-        if raw and victim.reading.normaliser is not None:
+        if raw and _normalises(victim):
             raise RefusedError("oracle critic: the value function sees normalised observations; use space=normalised")
         return wanted
+
+
+def _normalises(victim: Policy) -> bool:
+    """Whether its networks see something else than the game's observations."""
+    if isinstance(victim, NetworkPolicy):
+        return victim.reading.normaliser is not None
+    return isinstance(victim, Normalising)
 
 
 @hookimpl

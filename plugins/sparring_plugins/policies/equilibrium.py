@@ -8,6 +8,7 @@ from sparring import hookimpl
 from sparring.access import ChargedAccess, OpponentAccess
 from sparring.budgets import MIXING_PROBABILITY
 from sparring.errors import RefusedError, RequestError
+from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Policy
 from sparring.source import PolicyLoader
@@ -21,6 +22,7 @@ class Equilibrium(PolicyLoader):
 
     name: ClassVar[str] = "equilibrium"
     summary: ClassVar[str] = "this seat's max-min policy of the unattacked game"
+    forms: ClassVar[frozenset[Form]] = frozenset(form for form in Form if form.exact)
     source: ClassVar[str] = "von Stengel 1996 (sequence form); Shapley 1953"
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from sparring import hookimpl
 from sparring.array_files import read_npz
 from sparring.errors import RequestError
+from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Mixture, Policy
 from sparring.source import PolicyLoader
+from sparring_plugins.policies import _samples
 from sparring_plugins.policies._pairs import is_pair
 
 
@@ -26,6 +28,10 @@ class File(PolicyLoader):
     name: ClassVar[str] = "file"
     summary: ClassVar[str] = "a policy from a .json, .npz or .safetensors file"
     takes: ClassVar[str | None] = "PATH"
+
+    def samples(self, folder: Path, game: Game) -> Sequence[str]:
+        """Networks for simulated games."""
+        return _samples.pairs(folder, game)
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
         """Read the file and fit it to the game.
@@ -50,6 +56,8 @@ class File(PolicyLoader):
 def _fitted(data: object, game: Game, player: int | None) -> Policy:
     """The policy of a game and seat that the data describe, mixtures included."""
     if not isinstance(data, Mapping) or data.get("kind") != "mixture":
+        if isinstance(data, Mapping) and data.get("kind") == "network" and game.form is Form.SIMULATED:
+            return _network(data, game)
         return game.make_policy(data, player)
     parts, weights = data.get("policies"), data.get("weights")
     if not isinstance(parts, list) or not isinstance(weights, list):
@@ -61,6 +69,14 @@ def _fitted(data: object, game: Game, player: int | None) -> Policy:
     except (TypeError, ValueError):
         raise RequestError("the weights of a mixture are not numbers") from None
     return Mixture(tuple(_fitted(part, game, player) for part in parts), shares)
+
+
+def _network(data: Mapping[str, object], game: Game) -> Policy:
+    """The network of a policy's document, as a run saves it."""
+    from sparring_plugins.networks.fitting import fitted
+    from sparring_plugins.networks.policy import NetworkPolicy
+
+    return fitted(NetworkPolicy.of_document(data), game, "policy")
 
 
 def _read_npz(path: Path) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from sparring import hookimpl
@@ -10,7 +12,10 @@ from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Policy
 from sparring.simulated.callables import CallablePolicy
+from sparring.simulated.game import SimulatedGame
+from sparring.simulated.spaces import Discrete
 from sparring.source import PolicyLoader
+from sparring_plugins.policies import _samples
 from sparring_plugins.policies._imports import imported
 
 
@@ -21,6 +26,13 @@ class Python(PolicyLoader):
     summary: ClassVar[str] = "a Python function, such as `python:package.module:act`; needs consent"
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
     takes: ClassVar[str | None] = "MODULE:NAME"
+
+    def samples(self, folder: Path, game: Game) -> Sequence[str]:
+        """A function that fits the actions."""
+        if not isinstance(game, SimulatedGame):
+            return ()
+        name = "first_choice" if isinstance(game.action, Discrete) else "pushed_back"
+        return (f"{_samples.__name__}:{name}",)
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
         """Import the function.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from sparring.forms import Form
 from sparring.game import Game
 from sparring.policy import Policy
 from sparring.source import PolicyLoader
+from sparring_plugins.policies import _samples
 from sparring_plugins.policies._path_options import path_options
 
 KNOWN = ("acts", "normalisation")
@@ -33,6 +35,10 @@ class StableBaselines(PolicyLoader):
     source: ClassVar[str] = "Raffin et al. 2021 (Stable-Baselines3)"
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})
     takes: ClassVar[str | None] = "PATH"
+
+    def samples(self, folder: Path, game: Game) -> Sequence[str]:
+        """An actor of PPO, greedy and drawing."""
+        return _samples.archive(folder, game)
 
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
         """Read the archive and fit it to the game.

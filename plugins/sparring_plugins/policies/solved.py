@@ -10,6 +10,7 @@ from sparring import hookimpl
 from sparring.access import ChargedAccess, OpponentAccess
 from sparring.budgets import MIXING_PROBABILITY
 from sparring.errors import RequestError
+from sparring.forms import Form
 from sparring.game import Game
 from sparring.plugin import PluginOptions, unit
 from sparring.policy import Policy
@@ -29,6 +30,7 @@ class Solved(PolicyLoader):
 
     name: ClassVar[str] = "solved"
     summary: ClassVar[str] = "trained by a solver at full budget, such as `solved:cfr+(iterations=100)`"
+    forms: ClassVar[frozenset[Form]] = frozenset(form for form in Form if form.exact)
     takes: ClassVar[str | None] = "SOLVER"
     examples: ClassVar[tuple[str, ...]] = ("min-oracle",)
     Options: ClassVar[type[PluginOptions]] = SolvedOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from sparring.plugin import PluginOptions
 from sparring.policy import Policy
 from sparring.source import PolicyLoader
 from sparring.specs import Spec
+from sparring_plugins.policies import _samples
 from sparring_plugins.policies._imports import imported
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ class Torch(PolicyLoader):
     takes: ClassVar[str | None] = "PATH"
     Options: ClassVar[type[PluginOptions]] = TorchOptions
 
+    def samples(self, folder: Path, game: Game) -> Sequence[str]:
+        """A linear layer of torch."""
+        return _samples.state_dict(folder, game)
+
     def load(self, argument: str, game: Game | None, player: int | None) -> Policy:
         """Import the class, make the module and put its state in.
 
@@ -65,6 +71,7 @@ class Torch(PolicyLoader):
 
 
 def _made(kind: Any, arguments: str, spec: str) -> nn.Module:
+    import torch
     from torch import nn
 
     try:
@@ -74,7 +81,8 @@ def _made(kind: Any, arguments: str, spec: str) -> nn.Module:
     if not isinstance(given, dict):
         raise RequestError(f"{spec}: arguments={arguments}, expected a JSON object by name")
     try:
-        found = kind(**given)
+        with torch.random.fork_rng(devices=[]):  # new layers draw their weights from the global generator
+            found = kind(**given)
     except Exception as error:  # it is the user's own code
         raise RequestError(f"{spec}: calling the class fails: {type(error).__name__}: {error}") from error
     if not isinstance(found, nn.Module):
