@@ -62,6 +62,7 @@ class Table:
         self.victim = Seat(victim if idle else self.inner, VICTIM)
         self.attacker = None if attacker is None or idle else Seat(attacker, ATTACKER)
         self.meter = Meter(() if idle else channels)
+        self._normalised = victim.normalised if normalised(channels) and isinstance(victim, Normalising) else None
 
     def begin(self, seeds: Sequence[int]) -> None:
         """Begin one episode for each seed."""
@@ -83,7 +84,7 @@ class Table:
     def view(self) -> AttackView:
         """What an attacker is shown now."""
         observations, channels = self.world.observations, self.meter.channels
-        seen = seen_by(self.whole, observations, channels)
+        seen = self._normalised(observations) if self._normalised is not None else observations
         return AttackView(observations, seen, self.inner, self.victim.memories[0], channels, self.action)
 
     def step(self, active: NDArray[np.bool_] | None = None) -> Step:
@@ -92,13 +93,9 @@ class Table:
             return self.world.step(self._act(self.world.observations), active)
         shown = self.view()
         # Attackers are handed copies: what is charged starts from what is true, whatever they do to theirs.
+        memory = None if shown.memory is None else copy.deepcopy(shown.memory)
         lent = AttackView(
-            shown.observations.copy(),
-            shown.seen.copy(),
-            shown.victim,
-            copy.deepcopy(shown.memory),
-            shown.channels,
-            shown.action,
+            shown.observations.copy(), shown.seen.copy(), shown.victim, memory, shown.channels, shown.action
         )
         proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
         actions = self._act(self.meter.shown(shown.seen, proposals))
