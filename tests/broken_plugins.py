@@ -568,7 +568,7 @@ BROKEN: list[tuple[str, type]] = [
     ("policies-pickle", DrawsHomebound),
     ("threat-declaration", OwnBudget),
     ("changes-have-a-size", FreeChanges),
-    ("budget-respected", Overspending),
+    ("deviates-within-the-budget", Overspending),
     ("budget-respected", attacked_by(Doubled, "DoublesBudgets")),
     ("nominal-unchanged", attacked_by(ShiftsNominal, "ShiftsNominals")),
     ("more-budget-never-helps", Fickle),

@@ -194,8 +194,10 @@ class Slippery(SoundThreat):
 
 @pytest.mark.parametrize("plugin", [EpisodeCoin, Shares, Slippery])
 def test_the_derivation_knows_the_other_channels_too(plugin):
+    # A coin that is tossed once an episode leaves nothing to say of single decisions.
+    right = {Verdict.PASSED} | ({Verdict.SKIPPED} if plugin is EpisodeCoin else set())
     outcomes = {check.name: check.outcome() for check in checks(plugin.kind, plugin)}
-    assert {name: out for name, out in outcomes.items() if out.verdict is not Verdict.PASSED} == {}
+    assert {name: out for name, out in outcomes.items() if out.verdict not in right} == {}
 
 
 # -- what is not installed -------------------------------------------------------------------------------------------

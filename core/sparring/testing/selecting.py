@@ -19,6 +19,7 @@ from sparring.testing import (
     both_forms,
     charging,
     declaring,
+    deviating,
     game_promises,
     games,
     loaders,
@@ -156,6 +157,8 @@ def _of_threat(subject: Subject) -> Iterator[Promise]:
     yield both_forms.stays_zero_sum, bench
     if exact:
         yield responding.responses_are_best, bench
+    if exact and getattr(subject.plugin, "benign", None) == "used":
+        yield deviating.deviates_within_the_budget, bench
     yield both_forms.budget_respected, bench
     yield both_forms.nominal_unchanged, bench
     if exact and getattr(subject.plugin, "nested", True):
