@@ -14,7 +14,7 @@ from sparring.testing.check import CheckFailure
 
 __all__ = ["Subject"]
 
-LARGEST = 1000
+LARGEST = 16
 """Of the ends of ranges that are tried: an option may well say how much work there is to do."""
 
 
