@@ -50,8 +50,8 @@ class Keeper:
         self.journal = journal
         self._folder = journal.folder / FOLDER
 
-    def found(self, sought: Sought) -> tuple[Finding, float] | None:
-        """What this search found before, and the seconds that it took; None where that is not known."""
+    def found(self, sought: Sought) -> tuple[Finding, float, int | None] | None:
+        """What this search found before, its seconds, and the steps counted in it; None where that is not known."""
         path = self._path(sought)
         if path is None or not path.exists():
             return None
@@ -62,10 +62,10 @@ class Keeper:
         tried = tuple(_tried(each) for each in told["tried"])
         searched = None if told["search"] is None else Search(**told["search"])
         finding = Finding(attacker, told["claimed"], told["steps"], tuple(told["warnings"]), tried, searched)
-        return finding, float(told["seconds"])
+        return finding, float(told["seconds"]), told["made"]
 
-    def keep(self, sought: Sought, finding: Finding, seconds: float) -> None:
-        """Write a finding down, if the attacker comes back from its document as it is."""
+    def keep(self, sought: Sought, finding: Finding, seconds: float, made: int | None) -> None:
+        """Write a finding and what it cost down, if the attacker comes back from its document as it is."""
         path = self._path(sought)
         if path is None:
             return
@@ -79,7 +79,8 @@ class Keeper:
         self._folder.mkdir(exist_ok=True)
         told = {"attacker": document, "claimed": finding.claimed, "steps": finding.steps,
                 "warnings": list(finding.warnings), "tried": [asdict(each) for each in finding.tried],
-                "search": None if finding.search is None else asdict(finding.search), "seconds": seconds}  # fmt: skip
+                "search": None if finding.search is None else asdict(finding.search), "seconds": seconds,
+                "made": made}  # fmt: skip
         write_text(path, json.dumps(told) + "\n")
 
     def _path(self, sought: Sought) -> Path | None:

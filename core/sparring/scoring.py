@@ -88,18 +88,18 @@ class Judge:
         return Attack(name, judged.attacker, judged.selected, judged.scored, record)
 
     def _finding(self, name: str, oracle: Oracle, effort: Effort | None) -> tuple[Finding, float, int | None]:
-        """What the oracle finds, the seconds of its search, and the steps counted meanwhile, where it is made now."""
+        """What the oracle finds, the seconds of its search, and the steps counted meanwhile."""
         sought = Sought(self.duel, self.victim, name, oracle, effort, self.seed)
         kept = None if self.keeper is None else self.keeper.found(sought)
         if kept is not None:
-            return *kept, None
+            return kept
         began, lent = time.perf_counter(), self.duel.lent()
         finding = oracle.attack(lent, self.victim, effort=effort, rng=oracle.chance(self.seed, name))
         seconds = time.perf_counter() - began
         if not isinstance(finding, Finding) or not isinstance(finding.attacker, Policy):
             raise RequestError(f"oracle {name}: it proposed {finding!r}, expected a Finding with a policy")
         if self.keeper is not None:
-            self.keeper.keep(sought, finding, seconds)
+            self.keeper.keep(sought, finding, seconds, lent.steps_made)
         return finding, seconds, lent.steps_made
 
     def _judged(self, name: str, attacker: Policy | None) -> Attack:
