@@ -105,7 +105,7 @@ class SimulatedAttackGame(AttackGame):
 
     @property
     def steps_made(self) -> int:
-        """Steps of single episodes that its worlds have made."""
+        """Steps of single episodes that its worlds have made, those of kept episodes included."""
         return self._count.steps
 
     def kept_in(self, journal: Journal) -> SimulatedAttackGame:
@@ -163,6 +163,7 @@ class SimulatedAttackGame(AttackGame):
         if self._journal is None or of is None:
             return self._contest(victim, attacker, seeds)
         known = self._journal.known(of, seeds)
+        self._count.steps += sum(played.length for played in known.values())  # as if nothing had stopped it
         if all(seed in known for seed in seeds):
             return episodes_of(seeds, known)
         return self._contest(victim, attacker, seeds, known, functools.partial(self._journal.add, of))
