@@ -40,8 +40,9 @@ def call(capsys, tmp_path, monkeypatch):
 
 
 def process(*words, **options):
-    """The same in a process of its own."""
-    command = [sys.executable, "-c", "from sparring.cli import main; main()", *words]
+    """The same in a process of its own, which an interrupt reaches even where a shell had it ignored."""
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from sparring.cli import main; main()", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
