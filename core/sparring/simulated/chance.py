@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,11 +46,7 @@ class EpisodeStreams:
         Raises:
             ValueError: the first size is not the number of episodes.
         """
-        shape = self._shape(size)
-        drawn = np.empty(shape)
-        for place, each in enumerate(self._streams):
-            each.standard_normal(out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
-        return drawn
+        return self._drawn(size, np.random.Generator.standard_normal)
 
     def random(self, size: tuple[int, ...] | int) -> Floats:
         """Numbers from 0 up to 1, [batch, ...].
@@ -58,14 +54,13 @@ class EpisodeStreams:
         Raises:
             ValueError: the first size is not the number of episodes.
         """
-        shape = self._shape(size)
-        drawn = np.empty(shape)
-        for place, each in enumerate(self._streams):
-            each.random(out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
-        return drawn
+        return self._drawn(size, np.random.Generator.random)
 
-    def _shape(self, size: tuple[int, ...] | int) -> tuple[int, ...]:
+    def _drawn(self, size: tuple[int, ...] | int, draw: Callable[..., object]) -> Floats:
         shape = (size,) if isinstance(size, int) else tuple(size)
         if not shape or shape[0] != len(self._streams):
             raise ValueError(f"{len(self._streams)} episodes draw {list(shape)}, expected [{len(self._streams)}, ...]")
-        return shape
+        drawn = np.empty(shape)
+        for place, each in enumerate(self._streams):
+            draw(each, out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
+        return drawn

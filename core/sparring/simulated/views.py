@@ -1,10 +1,11 @@
 """An attack game as an ordinary world for one side: the other side is part of it.
 
-The view of both sides at once, and these views as Gymnasium environments, have their place beside these two.
+`sparring.environments` makes environments of other libraries of these, and one of both sides at once.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ Array = NDArray[Any]
 Flags = NDArray[np.bool_]
 
 
-class _View:
+class _View(ABC):
     """What both views share: the world, the other side's seat, the meter, and states set back exactly."""
 
     def __init__(self, world: World, channels: Sequence[Channel], other: Seat | None) -> None:
@@ -91,9 +92,9 @@ class _View:
         """Close the world."""
         self._world.close()
 
+    @abstractmethod
     def _look(self) -> Array:
         """See what there is to see."""
-        raise NotImplementedError
 
 
 class AttackerView(_View):

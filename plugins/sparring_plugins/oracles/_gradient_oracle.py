@@ -10,11 +10,10 @@ import numpy as np
 from sparring.attack_game import AttackGame, Effort, Operation
 from sparring.errors import RefusedError
 from sparring.forms import Form
-from sparring.oracle import Finding
+from sparring.oracle import Finding, Oracle
 from sparring.policy import Ability, Policy
 from sparring.simulated.channels import ObservationChannel
 from sparring_plugins.networks.engine import engine
-from sparring_plugins.oracles._documents import WrittenDown
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def attackable(duel: AttackGame, who: str) -> SimulatedAttackGame:
     return game
 
 
-class GradientOracle(WrittenDown):
+class GradientOracle(Oracle):
     """Attacks what the victim sees, at every step, by the victim's gradients."""
 
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})

@@ -11,13 +11,12 @@ import numpy as np
 from sparring.attack_game import AttackGame, Effort
 from sparring.errors import RefusedError
 from sparring.forms import Form
-from sparring.oracle import Finding
+from sparring.oracle import Finding, Oracle
 from sparring.policy import Ability, Policy
 from sparring.simulated.attack_game import SEEDS
 from sparring.simulated.spaces import Box
 from sparring_plugins.networks.engine import engine
 from sparring_plugins.oracles._choosing import Yardstick, strongest_of
-from sparring_plugins.oracles._documents import WrittenDown
 from sparring_plugins.oracles._gradient_oracle import attackable
 from sparring_plugins.oracles._sarsa_options import SarsaOptions
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SarsaOracle"]
 
 
-class SarsaOracle(WrittenDown):
+class SarsaOracle(Oracle):
     """Learns critics of the victim, attacks with each, and keeps the strongest on episodes of its own."""
 
     forms: ClassVar[frozenset[Form]] = frozenset({Form.SIMULATED})

@@ -24,7 +24,6 @@ from sparring.registry import default_registry
 from sparring.simulated.attack_game import SEEDS
 from sparring.specs import Spec, parse
 from sparring_plugins.oracles._choosing import Yardstick
-from sparring_plugins.oracles._documents import WrittenDown
 from sparring_plugins.oracles._search_space import Dimension, space_of
 from sparring_plugins.oracles._search_study import Proposal, Study
 from sparring_plugins.oracles._search_work import Job, workers_for
@@ -61,7 +60,7 @@ class SearchOptions(PluginOptions):
     storage: str = Field("", description="a file (optuna's journal) that keeps trials, and from which a search goes on")
 
 
-class SettingsSearch(WrittenDown):
+class SettingsSearch(Oracle):
     """Tries settings on the same episodes with the same chance, and keeps the strongest attacker.
 
     The same seed gives the same trials whatever the number and speed of the workers, as long as `together` is the

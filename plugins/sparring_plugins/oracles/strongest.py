@@ -20,7 +20,6 @@ from sparring.registry import default_registry
 from sparring.simulated.attack_game import SEEDS
 from sparring.specs import several
 from sparring_plugins.oracles._choosing import Yardstick, found_by, strongest_of
-from sparring_plugins.oracles._documents import WrittenDown
 
 EXACT = "exact;random"
 SAMPLED = "random;random(noise=sign);fgsm;pgd;pgd(steps=20,restarts=3);mad;critic;min-q"
@@ -40,7 +39,7 @@ class StrongestOptions(PluginOptions):
     )  # fmt: skip
 
 
-class Strongest(WrittenDown):
+class Strongest(Oracle):
     """Lets each look for an attacker, measures all on the same episodes, and keeps one for this victim."""
 
     name: ClassVar[str] = "strongest"

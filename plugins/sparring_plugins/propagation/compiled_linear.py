@@ -12,11 +12,9 @@ from torch.autograd.function import once_differentiable
 from sparring_plugins.propagation.kernels.calling import ONE, address
 from sparring_plugins.propagation.nodes import Interval
 from sparring_plugins.propagation.rounding import gamma, tiny
+from sparring_plugins.propagation.small_boxes import SMALL
 
 __all__ = ["is_small", "through_small"]
-
-SMALL = 1 << 17
-"""Multiplications up to which one pass over the matrix is quicker than three calls of torch."""
 
 
 def is_small(low: Tensor, weight: Tensor) -> bool:

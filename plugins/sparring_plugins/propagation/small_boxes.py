@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from sparring_plugins.propagation.kernels.calling import ONE, address
 from sparring_plugins.propagation.rounding import floor
 
 __all__ = ["small", "through_small"]
@@ -33,22 +33,20 @@ def through_small(
     first: Tensor, second: Tensor | None, weight: Tensor, bias: Tensor | None, share: float, off: float
 ) -> Tensor:
     """`linear_ends` where `small` holds, [2, batch, outputs]."""
-    kernel, one = _kernel(weight.dtype)
     (rows, entries), batch = weight.shape, first.shape[-2]
     found, start = first.new_empty(2, batch, rows), first.data_ptr()
     other = start + batch * entries * first.element_size() if second is None else second.data_ptr()
-    kernel(
-        start, other, second is not None, weight.data_ptr(), 0 if bias is None else bias.data_ptr(),
-        found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype), one,
+    _kernel()(
+        start, other, second is not None, weight.data_ptr(), address(bias),
+        found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype),
+        ONE[weight.dtype],
     )  # fmt: skip
     return found
 
 
 @cache
-def _kernel(dtype: torch.dtype) -> Any:
-    """The kernel and a 1 of that type; numba takes long to import, so that it waits until here."""
-    import numpy as np
-
+def _kernel() -> Any:
+    """Importing numba takes as long as many bounds."""
     from sparring_plugins.propagation.kernels.boxes import linear_ends
 
-    return linear_ends, np.float32(1) if dtype is torch.float32 else np.float64(1)
+    return linear_ends
