@@ -118,7 +118,8 @@ def match(table: Table, side: np.uint64, sign: float, predictive: bool) -> None:
     q, above = reals(table, side + slots.Q, size), wholes(table, side + slots.ABOVE, size)
     runs = wholes(table, side + slots.RUNS, THREE * count)
     floor, share = reals(table, side + slots.FLOOR, size), reals(table, side + slots.SHARE, size)
-    mean, total = reals(table, side + slots.SCRATCH, size), reals(table, side + slots.PLAN, size)
+    plan = table[side + slots.PLAN]  # done with for now: the next `advance` fills it anew
+    mean = carray(jit.real_pointer(plan), size)
     regret, behaviour = row(table, side, REGRETS), row(table, side, BEHAVIOURS)
     for back in range(count):
         at = THREE * (count - ONE - back)
@@ -126,6 +127,7 @@ def match(table: Table, side: np.uint64, sign: float, predictive: bool) -> None:
         if actions == ONE + ONE and number < SHORT:
             match_pairs(q, regret, behaviour, mean, base, number, sign, predictive)
         else:
+            total = carray(jit.real_pointer(plan + BYTES * number), number)
             match_run(q, regret, behaviour, mean, total, base, number, actions, sign, predictive)
         if above[base] == 0:
             continue  # nobody asks for the value of the empty sequence
@@ -178,10 +180,10 @@ def check(table: Table, counters: Reals) -> None:
     """Bound the optimum by the averages: above by the victim's, below by the attacker's."""
     average(table, slots.VICTIM, counters[WEIGHT])
     average(table, slots.ATTACKER, counters[WEIGHT])
-    product(table, slots.ATTACKER, slots.VICTIM)
-    counters[UPPER] = -least(table)
     product(table, slots.VICTIM, slots.ATTACKER)
     counters[LOWER] = -greatest(table)
+    product(table, slots.ATTACKER, slots.VICTIM)
+    counters[UPPER] = -least(table)  # leaves nothing of the attacker's plan
     counters[GAP] = counters[UPPER] - counters[LOWER]
 
 

@@ -69,20 +69,17 @@ class _Space:
     """The arrays that the table points to beyond those of the layout, inner order."""
 
     plans: tuple[Reals, Reals]
-    """Of either side, [sequences]."""
+    """Of either side, [sequences] or more: two numbers for each information set of its longest run."""
     q: Reals
     """Of both sides in turns, as long as the longer one and as the product reaches."""
-    scratch: Reals
-    """Of both sides in turns, [information sets of the longest run]."""
 
     @classmethod
     def of(cls, layout: DuelLayout) -> _Space:
         sides = (layout.victim, layout.attacker)
         longest = max(len(side.order) for side in sides)
-        wide = max(int(side.runs[:, 1].max(initial=0)) for side in sides)
         reach = max(side.tiles.reach for side in sides)
-        plans = (np.zeros(len(layout.victim.order)), np.zeros(len(layout.attacker.order)))
-        return cls(plans, np.zeros(max(longest, reach)), np.zeros(wide))
+        victim, attacker = (max(len(side.order), 2 * int(side.runs[:, 1].max(initial=0))) for side in sides)
+        return cls((np.zeros(victim), np.zeros(attacker)), np.zeros(max(longest, reach)))
 
 
 class Engine:
@@ -128,15 +125,14 @@ class Engine:
             sizes = {
                 slots.SEQUENCES: len(layout.order),
                 slots.RUN_COUNT: len(layout.runs),
-                slots.TILES: len(tiles.row),
-                slots.BLANKS: len(tiles.blank),
+                slots.TILES: len(tiles.row) - 1,
                 slots.FREE: int(limit is None),
             }
             arrays: dict[np.uint64, NDArray[np.generic]] = {
                 slots.ABOVE: layout.above, slots.ORDER: layout.order, slots.RUNS: layout.runs,
-                slots.ROW: tiles.row, slots.HEIGHT: tiles.height, slots.START: tiles.start,
-                slots.COLUMN: tiles.column, slots.VALUE: tiles.value, slots.BLANK: tiles.blank,
-                slots.PLAN: plan, slots.Q: self._space.q, slots.SCRATCH: self._space.scratch,
+                slots.ROW: tiles.row, slots.START: tiles.start,
+                slots.COLUMN: tiles.column, slots.VALUE: tiles.value,
+                slots.PLAN: plan, slots.Q: self._space.q,
             }  # fmt: skip
             if limit is not None:
                 arrays |= {slots.FLOOR: limit[0], slots.SHARE: limit[1]}
@@ -153,7 +149,7 @@ class Engine:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that the engine adds to the layout; `share` and `benign` are the caller's."""
-        arrays = [self.table, *self._space.plans, self._space.q, self._space.scratch, *(self.limit or ())]
+        arrays = [self.table, *self._space.plans, self._space.q, *(self.limit or ())]
         return sum(array.nbytes for array in arrays)
 
     def exploitability(self, victim: Reals) -> float:

@@ -3,7 +3,7 @@
 Every kernel takes the table of `slots.py` and public arrays in the game's order of sequences. All values
 are the victim's expected return. The passes are those of the sequence form (von Stengel 1996): plans run
 from parents to children, `q = A x` is one sparse product, and values run back from children to parents.
-Nothing allocates: working space stands behind the table, `q` and scratch for both sides in turns. A kernel
+Nothing allocates: working space stands behind the table, `q` for both sides in turns. A kernel
 keeps Python's lock, so that calls from several threads take turns on it.
 """
 # mypy: disable-error-code="untyped-decorator"
@@ -75,34 +75,30 @@ def deploy(table: Table, side: np.uint64, free: Reals) -> None:
 @inner
 def product(table: Table, side: np.uint64, other: np.uint64) -> None:
     """Fill q of one side: the payoff matrix, rows of this side, times the other side's plan."""
-    size, count, blanks = table[side + slots.SEQUENCES], table[side + slots.TILES], table[side + slots.BLANKS]
-    row, height = wholes(table, side + slots.ROW, count), wholes(table, side + slots.HEIGHT, count)
-    start, blank = wholes(table, side + slots.START, count + ONE), wholes(table, side + slots.BLANK, blanks)
+    count = table[side + slots.TILES]
+    row, start = wholes(table, side + slots.ROW, count + ONE), wholes(table, side + slots.START, count + ONE)
     q, x, column, value = (
         table[side + slots.Q],
         table[other + slots.PLAN],
         table[side + slots.COLUMN],
         table[side + slots.VALUE],
     )
-    begin = ZERO
-    for t in range(count):
-        end = np.uint64(start[t + ONE])
-        value = add_tile(q + BYTES * np.uint64(row[t]), x, column, value, np.uint64(height[t]), begin, end)
-        begin = end
-    results = reals(table, side + slots.Q, size)
-    for k in range(blanks):
-        results[blank[k]] = 0.0
+    first, begin = ZERO, ZERO
+    for t in range(ONE, count + ONE):
+        below, end = np.uint64(row[t]), np.uint64(start[t])
+        value = add_tile(q + BYTES * first, x, column, value, below - first, begin, end)
+        first, begin = below, end
 
 
 @inner
 def least(table: Table) -> float:
-    """Run the attacker's best response from q and return the victim's value."""
+    """Run the attacker's best response from q and return the victim's value; its plan is working space."""
     size, count = table[slots.ATTACKER + slots.SEQUENCES], table[slots.ATTACKER + slots.RUN_COUNT]
     free = table[slots.ATTACKER + slots.FREE] == ONE
     q, above = reals(table, slots.ATTACKER + slots.Q, size), wholes(table, slots.ATTACKER + slots.ABOVE, size)
     runs, low = (
         wholes(table, slots.ATTACKER + slots.RUNS, THREE * count),
-        reals(table, slots.ATTACKER + slots.SCRATCH, size),
+        reals(table, slots.ATTACKER + slots.PLAN, size),
     )
     floor, share = reals(table, slots.ATTACKER + slots.FLOOR, size), reals(table, slots.ATTACKER + slots.SHARE, size)
     result = q[0]

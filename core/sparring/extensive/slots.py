@@ -11,18 +11,14 @@ import numpy as np
 __all__ = [
     "ABOVE",
     "ATTACKER",
-    "BLANK",
-    "BLANKS",
     "COLUMN",
     "FLOOR",
     "FREE",
-    "HEIGHT",
     "ORDER",
     "PLAN",
     "ROW",
     "RUNS",
     "RUN_COUNT",
-    "SCRATCH",
     "SEQUENCES",
     "SHARE",
     "SIDE",
@@ -38,25 +34,21 @@ __all__ = [
     SEQUENCES,  # sizes
     RUN_COUNT,
     TILES,
-    BLANKS,
     ABOVE,  # addresses of the arrays of a SideLayout
     ORDER,
     RUNS,
     ROW,
-    HEIGHT,
     START,
     COLUMN,
     VALUE,
-    BLANK,
     FLOOR,  # fixed part of the deployed behaviour and weight of the free part, [sequences], inner order;
     SHARE,  # not there, and never read, where FREE is 1
-    PLAN,  # working space, inner order
+    PLAN,  # working space, inner order, at least twice as long as the longest run
     Q,  # of both sides in turns, `LANES` longer: the product's last vector writes beyond the end
-    SCRATCH,  # of both sides in turns, as long as the longest run
     STATE,  # of regret matching: regrets, free behaviour, weighted sum of plans, each [sequences]
     FREE,  # 1 where nothing of the behaviour is fixed
     SIDE,
-) = (np.uint64(slot) for slot in range(21))
+) = (np.uint64(slot) for slot in range(17))
 
 VICTIM = np.uint64(0)
 ATTACKER = SIDE
