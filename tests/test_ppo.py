@@ -554,12 +554,16 @@ def test_weights_that_are_no_numbers_are_told():
         learner.update(broken, Target(4))
 
 
-def test_other_settings_and_damaged_files_are_told(tmp_path):
+def test_other_settings_other_versions_and_damaged_files_are_told(tmp_path, monkeypatch):
     learner, state = begun(Target(4))
     path = tmp_path / "kept.ppo"
     learner.save(state, path)
     with pytest.raises(RequestError, match="was trained with hidden=\\[64, 64\\]"):
         Ppo(PpoSettings(**QUICK, hidden=(32, 32))).load(path)
+    with monkeypatch.context() as later:
+        later.setattr("sparring_plugins.learners.checkpoint.version", lambda name: "99.0")
+        with pytest.raises(RequestError, match=r"by sparring [\d.]+, this is 99\.0"):
+            learner.load(path)
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(RequestError, match="damaged"):
         learner.load(path)

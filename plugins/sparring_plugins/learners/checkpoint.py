@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def write_state(state: PpoState, settings: PpoSettings, path: Path) -> None:
     """
     facts = {
         "schema": SCHEMA,
+        "sparring": version("sparring"),
         "settings": settings.model_dump(mode="json"),
         "action": _told(state.action),
         "observation_dtype": state.observation.dtype,
@@ -62,7 +64,7 @@ def read_state(settings: PpoSettings, path: Path) -> PpoState:
     """Read it again.
 
     Raises:
-        RequestError: it is damaged, is no such file, or was written with other settings.
+        RequestError: it is damaged, is no such file, or was written with other settings or by another version.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
@@ -100,6 +102,9 @@ def _restored(arrays: Arrays, facts: dict[str, Any], path: Path) -> PpoState:
 def _check(facts: dict[str, Any], settings: PpoSettings, path: Path) -> None:
     if facts["schema"] != SCHEMA:
         raise RequestError(f"{path}: schema {facts['schema']!r}, expected {SCHEMA!r}")
+    written, ours = facts["sparring"], version("sparring")
+    if written != ours:  # a world's state is whatever that version kept of it
+        raise RequestError(f"{path}: written by sparring {written}, this is {ours}; go on with that one, or train anew")
     wanted = settings.model_dump(mode="json")
     found = facts["settings"]
     changed = [f"{name}={found.get(name)}" for name in wanted if found.get(name) != wanted[name]]
