@@ -576,6 +576,27 @@ def test_the_critic_leads_to_what_it_likes_least():
     assert report.attacks[0].warnings == []
 
 
+def test_another_critic_of_the_victims_file_is_asked_by_name():
+    """The two like opposite actions, so that attacks lead opposite ways."""
+    kinds = {name: {"kind": "mlp", "sizes": [4, 1]} for name in ("critic", "robust_sarsa")}
+    victim = network(np.random.default_rng(2), (2, 4, 2), "deterministic", **kinds)
+    likes = np.array([[0.0, 0.0, 2.0, -1.0]], dtype=np.float32)
+    tensors = {"critic.out.weight": likes, "robust_sarsa.out.weight": -likes}
+    tensors |= {f"{name}.out.bias": np.zeros(1, np.float32) for name in kinds}
+    judged = type(victim)(victim.description, {**victim.tensors, **tensors})
+    duel = duel_of(BEHIND, 0.3)
+    (view,) = duel.views(judged, range(3), 1)
+    oracle = default_registry().create("oracle", "critic")
+    shown = []
+    for chosen in ({}, {"network": "critic"}, {"network": "robust_sarsa"}):
+        led = proposed(oracle.configured(chosen).attacker(duel, judged), view)
+        shown.append(judged.act(view.seen + 0.3 * led, None, None)[0] @ [2.0, -1.0])
+    assert shown[0] == pytest.approx(shown[1])
+    assert (shown[1] < shown[2]).all()
+    with pytest.raises(RefusedError, match="value function 'none'; it has critic, robust_sarsa"):
+        oracle.configured({"network": "none"}).attacker(duel, judged)
+
+
 def test_certificates_of_discrete_victims():
     pytest.importorskip("gymnasium")
     game = sparring.load_game("gym:CartPole-v1(max_episode_steps=8)")

@@ -206,8 +206,9 @@ class NetworkPolicy(Policy):
 
     @property
     def critics(self) -> tuple[str, ...]:
-        """Which value functions its file holds, the better first: `Q(s, a)`, then `V(s)`."""
-        return tuple(name for name in ("critic", "value") if isinstance(self.description.get(name), Mapping))
+        """Which value functions its file holds: those of training, `Q(s, a)` before `V(s)`, then a robust `Q(s, a)`."""
+        known = ("critic", "value", "robust_sarsa")
+        return tuple(name for name in known if isinstance(self.description.get(name), Mapping))
 
     def network(self, part: str) -> nn.Module:
         """Another network of the same file, such as `value`, `critic` or `robust_sarsa`.
