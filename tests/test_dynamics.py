@@ -196,6 +196,7 @@ def test_pushes_act_only_where_they_can_move_anything(pendulum, hopper):
     [
         ("InvertedPendulum-v5", ["pole"]), ("HalfCheetah-v5", ["torso", "bfoot", "ffoot"]), ("Hopper-v5", ["foot"]),
         ("Walker2d-v5", ["foot", "foot_left"]), ("Swimmer-v5", ["torso"]), ("Ant-v5", ["torso"]),
+        ("Humanoid-v5", ["torso"]), ("InvertedDoublePendulum-v5", ["pole2"]), ("Reacher-v5", ["body0"]),
     ],
 )  # fmt: skip
 def test_without_names_bodies_are_those_of_rarl(game, bodies):

@@ -24,8 +24,17 @@ PUSHED = {
     "Swimmer": ("torso",),
     "Hopper": ("foot",),
     "Walker2d": ("foot", "foot_left"),
+    "Ant": ("torso",),
+    "Humanoid": ("torso",),
+    "InvertedDoublePendulum": ("pole2",),
+    "Reacher": ("body0",),
 }
-"""Bodies on which the adversary's forces act in Pinto, Davidson, Sukthankar, Gupta 2017 (RARL), section 4.1."""
+"""Bodies on which an adversary's forces act.
+
+The first five are those of Pinto, Davidson, Sukthankar, Gupta 2017 (RARL), section 4.1, which says of the swimmer `the
+center`, where the environments released with it (lerrel/gym-adv) push the torso. The other four are in those
+environments alone.
+"""
 OBSERVATIONS = {
     ("Ant", 27): "gym:Ant-v4",
     ("Ant", 105): "gym:Ant-v5",

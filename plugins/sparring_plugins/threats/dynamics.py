@@ -32,8 +32,8 @@ class DynamicsOptions(PluginOptions):
     )
     bodies: str = Field(
         "",
-        description="force, mass: which bodies, names between spaces; empty for those that RARL pushed, else the first "
-        "that moves, and for all masses",
+        description="force, mass: which bodies, names between spaces; empty for those that RARL or its code pushes, "
+        "else the first that moves, and for all masses",
     )
     geoms: str = Field("", description="friction: which geoms, names between spaces; empty for all that touch")
     joints: str = Field("", description="damping: which joints, names between spaces; empty for all that are damped")
