@@ -601,12 +601,27 @@ def test_certificates_of_discrete_victims():
     pytest.importorskip("gymnasium")
     game = sparring.load_game("gym:CartPole-v1(max_episode_steps=8)")
     victim = network(np.random.default_rng(0), (4, 2), "values")
-    (found,) = evaluate(
-        attack(game, "observation(space=raw)", 1e-7), victim, oracles=["pgd"], bounds=["ibp"], episodes=2
-    ).certificates
-    assert found["least_return"] == 8.0
-    with pytest.raises(RefusedError, match="space=raw"):
-        evaluate(attack(game, "observation", 1e-7), victim, oracles=["pgd"], bounds=["ibp"], episodes=2)
+    for threat in ("observation(space=raw)", "observation"):
+        report = evaluate(attack(game, threat, 1e-7), victim, oracles=["pgd"], bounds=["ibp"], episodes=2)
+        (found,) = report.certificates
+        assert found["least_return"] == 8.0
+        assert found["facts"]["attack"]["space"] == ("raw" if "raw" in threat else "normalised")
+
+
+def test_certificates_of_returns_speak_of_the_space_of_the_budget():
+    """Behind the normalisation the radius is divided by nothing; before it, by a deviation of a thousandth."""
+    pytest.importorskip("gymnasium")
+    game = sparring.load_game("gym:CartPole-v1(max_episode_steps=8)")
+    plain = network(np.random.default_rng(0), (4, 2), "values")
+    small = {"obs_mean": np.zeros(4), "obs_std": np.full(4, 1e-3)}
+    told = {**plain.description, "observation_normalisation": {"clip": None}}
+    victim = type(plain)(told, {**plain.tensors, **small})
+    rates = {}
+    for threat in ("observation(space=raw)", "observation"):
+        report = evaluate(attack(game, threat, 0.01), victim, oracles=["pgd"], bounds=["ibp"], episodes=2)
+        rates[threat] = report.certificates[0]["facts"]["action_certification_rate"]
+    assert rates["observation"] == 1.0
+    assert rates["observation(space=raw)"] <= 0.5
 
 
 def test_an_adversary_from_a_file(tmp_path):

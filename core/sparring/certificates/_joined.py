@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from torch import Tensor, cat, nn
+from torch import Tensor, cat, maximum, nn
 
-__all__ = ["JoinedStep"]
+from sparring.bounds import Region
+
+__all__ = ["JoinedStep", "joined_region"]
 
 
 class JoinedStep(nn.Module):
@@ -26,3 +28,17 @@ class JoinedStep(nn.Module):
             observation = observation.reshape(-1, *self.shape)
         values, after = self.step(observation, state)
         return values if self.only_values else cat([values, after], dim=1)
+
+
+def joined_region(seen: Region, state: Tensor, low: Tensor, high: Tensor) -> Region:
+    """Observations beside states, [batch, features + width], as a box.
+
+    Args:
+        seen: where each observation may lie.
+        state: without attack, [batch, width].
+        low: least state that an attack may have left, [batch, width].
+        high: greatest such state, [batch, width].
+    """
+    sides = zip((seen.center, *seen.corners), (state, low, high), strict=True)
+    center, least, most = (cat([part.flatten(1), beside.to(part)], dim=1) for part, beside in sides)
+    return Region(center, 2 * maximum((center - least).abs(), (most - center).abs()), "inf", low=least, high=most)

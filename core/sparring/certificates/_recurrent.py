@@ -96,17 +96,11 @@ class Recurrent(Decider):
         """Observations beside states, [batch, features + width], as a box."""
         import torch
 
+        from sparring.certificates._joined import joined_region
+
         seen = observation_region(
             self.attack.ball, self.attack.radius, np.stack(observations), self.step,
             normalisation=self.attack.normalisation,
         )  # fmt: skip
-        sides = []
-        for part, states in (
-            (seen.center, [memory.state for memory in memories]),
-            (seen.corners[0], [memory.low for memory in memories]),
-            (seen.corners[1], [memory.high for memory in memories]),
-        ):
-            sides.append(torch.cat([part.flatten(1), torch.stack(states).to(part)], dim=1))
-        center, low, high = sides
-        wide = 2 * torch.maximum((center - low).abs(), (high - center).abs())
-        return Region(center, wide, "inf", low=low, high=high)
+        states = zip(*((memory.state, memory.low, memory.high) for memory in memories), strict=True)
+        return joined_region(seen, *(torch.stack(part) for part in states))

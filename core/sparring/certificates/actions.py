@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["CertifiedActions", "certify_actions"]
 
 Floats = NDArray[np.float64]
+CHUNK = 2**18
+"""Numbers of observations bounded in one call: more only cost memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +64,17 @@ def certify_actions(
         RefusedError: the backend has no rule for an operation of the module.
         ArithmeticError: the backend's bounds leave out what is true at the centre.
     """
-    backend = backend_of(method)
+    backend, batch = backend_of(method), len(region.center)
+    size = max(1, CHUNK // max(1, region.center[:1].numel()))
+    if batch <= size:
+        return _certified(module, region, backend, possible)
+    rows = [np.arange(start, min(start + size, batch)) for start in range(0, batch, size)]
+    parts = [_certified(module, part_of(region, row), backend, possible) for row in rows]
+    names = [field.name for field in fields(CertifiedActions)]
+    return CertifiedActions(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _certified(module: nn.Module, region: Region, backend: BoundBackend, possible: bool) -> CertifiedActions:
     margins = margins_of(module, region, backend)
     certified = margins.certified
     left: NDArray[np.bool_] = np.ones(margins.values.shape, dtype=np.bool_)

@@ -110,6 +110,7 @@ class _Search:
         self.reached: dict[Hashable, float] = {}
         self.least = math.inf
         self.nominal: float | None = None
+        self.most = limits.steps
         self.steps = self.branches = self.merged = self.rollout = self.certified = self.made = 0
 
     def run(self, seed: int) -> None:
@@ -122,7 +123,9 @@ class _Search:
             self.nominal = self.least
         possible = self._branch(points, ended)
         self.rollout, self.certified = len(points), int((possible.sum(axis=1) == 1).sum()) if len(points) else 0
-        while self.open and self.open[0].bound < self.least and self.steps < self.limits.steps:
+        if self.limits.branching is not None:
+            self.most = min(self.most, self.steps + self.limits.branching)
+        while self.open and self.open[0].bound < self.least and self.steps < self.most:
             self._follow(heapq.heappop(self.open))
 
     def _follow(self, branch: _Branch) -> None:
@@ -160,7 +163,7 @@ class _Search:
                 return points, True
             action, after = self.decider.act(observation, memory)
             points.append(_Point(self.simulator.save(), observation, memory, after, action, gathered, depth))
-            if len(points) > length or self.steps >= self.limits.steps:
+            if len(points) > length or self.steps >= self.most:
                 return points, False
             observation, reward, done = self._step(action)
             if records is not None:

@@ -16,7 +16,7 @@ from sparring.certificates.ranges import OutputRange, output_range
 from sparring.certificates.regions import observation_region
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["ActionChange", "action_change"]
 
@@ -54,16 +54,19 @@ def action_change(
     method: str | BoundBackend = "crown",
     *,
     deviation: NDArray[np.generic] | None = None,
+    states: Tensor | None = None,
 ) -> ActionChange:
-    """Bound the change of a policy's action at every state of a rollout.
+    """Bound the change of a policy's action at every state of a rollout, by an attack of that step alone.
 
     Args:
-        module: from observations to actions or means, [batch, actions].
+        module: from observations to actions or means, [batch, actions]; with `states` one step of a recurrent
+            network, from observations and states to these and the next states.
         observations: what was true at each step, [states, *features], in the space in which the ball is measured.
         ball: norm, scale and domain of the attacker's change.
         radius: the budget.
         method: a bound backend or its name.
         deviation: standard deviation of each action of a Gaussian policy, the same for every observation, [actions].
+        states: what a recurrent network had before each step, unattacked, [states, width].
 
     Raises:
         RequestError: no observations, or shapes that do not fit.
@@ -71,8 +74,8 @@ def action_change(
         ArithmeticError: the backend's bounds leave out what is true at an observation.
     """
     backend = backend_of(method)
-    starts = range(0, max(1, len(observations)), CHUNK)
-    parts = [_part(module, observations[start : start + CHUNK], ball, radius, backend) for start in starts]
+    rows = [slice(start, start + CHUNK) for start in range(0, max(1, len(observations)), CHUNK)]
+    parts = [_part(module, observations[row], ball, radius, backend, _of(states, row)) for row in rows]
     found = OutputRange(*(np.concatenate([getattr(part, name) for part in parts]) for name in _RANGE))
     moved: GaussianChange | None = None if deviation is None else gaussian_change(found, deviation=deviation)
     return ActionChange(
@@ -88,10 +91,25 @@ def action_change(
 _RANGE = ("nominal", "low", "high")
 
 
+def _of(states: Tensor | None, row: slice) -> Tensor | None:
+    return None if states is None else states[row]
+
+
 def _part(
-    module: nn.Module, observations: NDArray[np.generic], ball: Ball, radius: float, backend: BoundBackend
+    module: nn.Module,
+    observations: NDArray[np.generic],
+    ball: Ball,
+    radius: float,
+    backend: BoundBackend,
+    states: Tensor | None,
 ) -> OutputRange:
-    return output_range(module, observation_region(ball, radius, observations, module), backend)
+    region = observation_region(ball, radius, observations, module)
+    if states is None:
+        return output_range(module, region, backend)
+    from sparring.certificates._joined import JoinedStep, joined_region
+
+    step = JoinedStep(module, observations.shape[1:], only_values=True)
+    return output_range(step, joined_region(region, states, states, states), backend)
 
 
 def _summary(values: Floats) -> dict[str, float | None]:

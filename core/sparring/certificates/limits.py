@@ -20,6 +20,8 @@ class SearchLimits:
 
     steps: int = 100_000
     """Simulator steps for each seed; the first rollout counts twice, as it is played again to see that it repeats."""
+    branching: int | None = None
+    """Those of them that may be spent on branches, after the first rollout; None for all that are left."""
     horizon: int | None = None
     """Steps after which an episode is cut off and over, beside the simulator's own limit."""
     gamma: float = 1.0
@@ -33,6 +35,8 @@ class SearchLimits:
         for name, given, least in (("steps", self.steps, 2), ("segment", self.segment, 1)):
             if given < least:
                 raise RequestError(f"search: {name} is {given}, expected at least {least}")
+        if self.branching is not None and self.branching < 0:
+            raise RequestError(f"search: branching is {self.branching}, expected at least 0")
         if self.horizon is not None and self.horizon < 1:
             raise RequestError(f"search: horizon is {self.horizon}, expected at least 1")
         if not 0 < self.gamma <= 1:

@@ -11,7 +11,7 @@ from sparring.policy import Ability, Policy
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["HasRecurrentModule", "greedy_module", "recurrent_module"]
+__all__ = ["HasRecurrentModule", "greedy_module", "recurrent_module", "stepping"]
 
 
 @runtime_checkable
@@ -49,6 +49,15 @@ def recurrent_module(policy: Policy) -> tuple[nn.Module, Tensor]:
         RefusedError: the policy does not offer its state as numbers, or does not always act the same.
     """
     _check_greedy(policy)
+    return stepping(policy)
+
+
+def stepping(policy: Policy) -> tuple[nn.Module, Tensor]:
+    """The network of one step of a recurrent policy, and its first state.
+
+    Raises:
+        RefusedError: the policy does not offer its state as numbers.
+    """
     if not isinstance(policy, HasRecurrentModule):
         raise RefusedError(
             f"certificate: {type(policy).__name__} is recurrent and does not offer its state "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,19 +13,23 @@ from sparring.acting import HasDeviation, HasModule
 from sparring.bounds import BoundBackend
 from sparring.certificate import Certificate
 from sparring.errors import RefusedError
-from sparring.policy import Policy
+from sparring.policy import Ability, Policy
 from sparring.simulated.channels import ObservationChannel
 from sparring.simulated.contest import Table, inner_of, seen_by
 from sparring.simulated.single import SingleEpisode
 from sparring.simulated.spaces import Discrete
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from sparring.simulated.attack_game import SimulatedAttackGame
 
 __all__ = ["certified"]
 
 SEEDS = 3
 """Episodes that a certificate of returns speaks of, where nothing else is asked for; each may take a long search."""
+BRANCHING = 1_000
+"""Simulator steps of the search for each seed of a recurrent victim, whose state is bounded anew at every one."""
 ROLLOUTS = 20
 """Episodes whose actions are bounded, where nothing else is asked for."""
 
@@ -34,11 +39,12 @@ def certified(
 ) -> Certificate:
     """What can be proved for a list of seeds.
 
-    Of a greedy victim of discrete actions the least return (`certify_return`); where actions are vectors, of whose
-    return nothing is proved, how far they can be moved at the states of rollouts without attack (`action_change`).
+    Of a greedy victim of discrete actions the least return (`certify_return`), a recurrent one's state carried as a
+    region; where actions are vectors, of whose return nothing is proved, how far an attack of one step can move them at
+    the states of rollouts without attack (`action_change`). What cannot be proved is unknown, and the facts say why.
 
     Raises:
-        RefusedError: the attack is none of observations alone, or, for returns, not one of raw observations.
+        RefusedError: the attack is none of observations alone.
     """
     from sparring.streams import stream
 
@@ -46,54 +52,79 @@ def certified(
     channel = _channel(duel, backend)
     count = (SEEDS if discrete else ROLLOUTS) if episodes is None else episodes
     seeds = sorted({int(each) for each in stream(seed, "certify").integers(2**31, size=count)})
-    if not discrete:
-        return _change(duel, channel, victim, backend, seeds)
+    found = (_returns if discrete else _changes)(duel, channel, victim, backend, seeds)
+    attack = {"norm": _ball(channel).norm, "radius": channel.radius,
+              "space": "normalised" if channel.normalised else "raw"}  # fmt: skip
+    return replace(found, facts={**found.facts, "attack": attack})
+
+
+def _returns(
+    duel: SimulatedAttackGame, channel: ObservationChannel, victim: Policy, backend: BoundBackend, seeds: list[int]
+) -> Certificate:
+    """The least return, of the victim as it acts in the space that the budget is measured in."""
+    from sparring.certificates.limits import SearchLimits
     from sparring.certificates.returns import certify_return
 
-    if channel.normalised:
-        raise RefusedError(
-            f"bounds {backend.name} on {duel.game.spec}: measures the budget before normalisation; use space=raw"
-        )
-    world = duel.game.world(1)
+    inner, world = inner_of(victim, duel.channels), duel.game.world(1)
+    limits = SearchLimits(branching=BRANCHING if Ability.RECURRENT in inner.abilities else None)
+    simulator = SingleEpisode(world, lambda observations: seen_by(victim, observations, duel.channels))
     try:
-        return certify_return(victim, SingleEpisode(world), _ball(channel), channel.radius, seeds, backend)
+        return certify_return(inner, simulator, _ball(channel), channel.radius, seeds, backend, limits=limits)
     finally:
         world.close()
 
 
-def _change(
+def _changes(
     duel: SimulatedAttackGame, channel: ObservationChannel, victim: Policy, backend: BoundBackend, seeds: list[int]
 ) -> Certificate:
     """How far each action can be moved, in the space that the budget is measured in."""
     from sparring.certificates.changes import action_change
+    from sparring.certificates.victims import stepping
 
-    inner = inner_of(victim, duel.channels)
-    if not isinstance(inner, HasModule):
+    inner, first = inner_of(victim, duel.channels), None
+    if Ability.RECURRENT in inner.abilities:
+        try:
+            module, first = stepping(inner)
+        except RefusedError as error:
+            return Certificate(backend.name, None, over=tuple(seeds), facts={"unknown": str(error)})
+    elif isinstance(inner, HasModule):
+        module = inner.module()
+    else:
         raise RefusedError(f"bounds {backend.name}: {type(inner).__name__} declares no network (ability module)")
-    attack = {"norm": _ball(channel).norm, "radius": channel.radius,
-              "space": "normalised" if channel.normalised else "raw"}  # fmt: skip
+    visited, states = _visited(duel, victim, seeds, module, first)
     deviation = inner.deviation if isinstance(inner, HasDeviation) else None
-    found = action_change(
-        inner.module(), _visited(duel, victim, seeds), _ball(channel), channel.radius, backend, deviation=deviation
-    )
-    return Certificate(backend.name, None, over=tuple(seeds), facts={"action_change": found.facts(), "attack": attack})
+    found = action_change(module, visited, _ball(channel), channel.radius, backend, deviation=deviation, states=states)
+    return Certificate(backend.name, None, over=tuple(seeds), facts={"action_change": found.facts()})
 
 
-def _visited(duel: SimulatedAttackGame, victim: Policy, seeds: list[int]) -> NDArray[Any]:
-    """What the victim sees without attack, in the space of the budget, at all steps of some episodes, [states, ...]."""
+def _visited(
+    duel: SimulatedAttackGame, victim: Policy, seeds: list[int], module: nn.Module, first: Tensor | None
+) -> tuple[NDArray[Any], Tensor | None]:
+    """What the victim sees without attack, in the space of the budget, at all steps of some episodes, [states, ...].
+
+    Beside it the states, [states, width], that one step of a recurrent network had then; None where it has no `first`.
+    """
+    import torch
+
     world = duel.game.world(min(duel.batch, len(seeds)))
-    table, found = Table(world, victim, None, duel.channels, duel.game.action), []
+    table, found, remembered = Table(world, victim, None, duel.channels, duel.game.action), [], []
     try:
         for start in range(0, len(seeds), world.size):
             batch = seeds[start : start + world.size]
             table.begin(batch)
             running = np.ones(len(batch), dtype=np.bool_)
+            state = None if first is None else first.repeat(len(batch), 1)
             while running.any():
-                found.append(seen_by(victim, world.observations[running], duel.channels))
+                seen = seen_by(victim, world.observations, duel.channels)
+                found.append(seen[running])
+                if state is not None:
+                    remembered.append(state[torch.from_numpy(running)])
+                    with torch.no_grad():
+                        _, state = module(torch.tensor(seen).to(state), state)
                 running = ~table.step().finished
     finally:
         world.close()
-    return np.concatenate(found)
+    return np.concatenate(found), torch.cat(remembered) if remembered else None
 
 
 def _channel(duel: SimulatedAttackGame, backend: BoundBackend) -> ObservationChannel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -18,19 +18,24 @@ __all__ = ["SingleEpisode"]
 class SingleEpisode:
     """Plays one episode at a time, as `sparring.certificates.simulator.Simulator` asks."""
 
-    def __init__(self, world: World) -> None:
-        """Use a world of its own; nobody else may step it meanwhile."""
-        self._world = world
+    def __init__(self, world: World, seen: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray) -> None:
+        """Use a world of its own; nobody else may step it meanwhile.
+
+        Args:
+            world: of one episode.
+            seen: what the victim sees of observations [batch, *observation].
+        """
+        self._world, self._seen = world, seen
 
     def reset(self, seed: int) -> NDArray[np.generic]:
         """Begin the episode of a seed; its first observation."""
-        first: NDArray[np.generic] = self._world.reset([seed])[0]
+        first: NDArray[np.generic] = self._seen(self._world.reset([seed]))[0]
         return first
 
     def step(self, action: int) -> tuple[NDArray[np.generic], float, bool]:
         """The next observation, the reward, and whether the episode is over."""
         step = self._world.step(np.array([action]))
-        return step.observations[0], float(step.rewards[0]), bool(step.finished[0])
+        return self._seen(step.observations)[0], float(step.rewards[0]), bool(step.finished[0])
 
     def save(self) -> Any:
         """The whole state."""
