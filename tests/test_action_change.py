@@ -95,7 +95,7 @@ def test_no_attack_moves_an_action_further_than_the_document_says(threat):
     attacker = default_registry().create("oracle", "pgd").attacker(duel, victim)
     worst = 0.0
     for view in duel.views(victim, certificate["over"], 3):
-        shown, _ = view.channels[0].apply(
+        shown = view.channels[0].apply(
             view.seen, attacker.propose(view, None, np.random.default_rng(0))[0], np.zeros(5), np.zeros(5, dtype=int)
         )
         acts = [view.victim.act(each, None, np.random.default_rng(0))[0] for each in (shown, view.seen)]

@@ -439,3 +439,16 @@ def test_a_released_adversary_does_the_recorded_harm(shared_folder):
         step = world.step(actions)
         observation, returns = step.observations, returns + step.rewards
     assert returns == pytest.approx([-727, -727], abs=200)  # deviation 65 over ten episodes; 7139 without attack
+
+
+@pytest.mark.parametrize(("hidden", "output"), [("tanh", "none"), ("relu", "tanh"), ("elu", "hardtanh")])
+def test_a_network_asked_without_modules_gives_the_same_bits(hidden, output):
+    from sparring_plugins.networks.mlp import Mlp
+
+    torch.manual_seed(0)
+    network = Mlp((11, 64, 64, 3), hidden, output)
+    bare = network.bare()
+    for batch in (1, 2, 16, 33):
+        seen = torch.randn(batch, 11)
+        with torch.inference_mode():
+            assert torch.equal(bare(seen), network(seen))

@@ -91,7 +91,9 @@ class RandomAttacker(Policy):
 
     def propose(self, view: AttackView, memory: Any, rng: Chance) -> tuple[Array, Any]:
         """Draw."""
-        drawn = 2 * rng.random((len(view.seen), view.width)) - 1
+        drawn = rng.random((len(view.seen), view.width))
+        drawn *= 2
+        drawn -= 1
         return (np.where(drawn < 0, -1.0, 1.0) if self.noise == "sign" and not _choices(view) else drawn), memory
 
     def to_document(self) -> dict[str, Any]:

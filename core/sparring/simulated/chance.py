@@ -61,6 +61,6 @@ class EpisodeStreams:
         if not shape or shape[0] != len(self._streams):
             raise ValueError(f"{len(self._streams)} episodes draw {list(shape)}, expected [{len(self._streams)}, ...]")
         drawn = np.empty(shape)
-        for place, each in enumerate(self._streams):
-            draw(each, out=drawn[place : place + 1] if len(shape) == 1 else drawn[place])
+        for each, row in zip(self._streams, drawn.reshape(len(drawn), -1), strict=True):
+            draw(each, out=row)
         return drawn

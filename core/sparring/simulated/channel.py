@@ -41,18 +41,27 @@ class Channel(ABC):
         """Whether what it does hangs on a coin."""
         return False
 
+    @property
+    def counts(self) -> bool:
+        """Whether what it does hangs on how often it has been used."""
+        return False
+
+    def spent(self, target: Array, made: Array, used: NDArray[np.int64]) -> Flags:
+        """Where making this of the target is a use, [batch]; asked only of channels that count."""
+        return np.asarray((made != target).reshape(len(target), -1).any(axis=1))
+
     @abstractmethod
-    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> Array:
         """Charge a proposal.
 
         Args:
             target: what is touched, [batch, ...].
             proposal: [batch, width].
             coin: uniform numbers from 0 up to 1, one for each episode, [batch]; all 0 where it tosses none.
-            used: steps of each episode on which this channel has been used before, [batch].
+            used: steps of each episode on which this channel has been used before, [batch]; 0 if it does not count.
 
         Returns:
-            What the victim sees or the world is sent or told, and whether that is a change, [batch].
+            What the victim sees or the world is sent or told.
         """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,12 +58,17 @@ class ObservationChannel(Channel):
         return 1.0 if self.mixes else super().radius
 
     @property
+    def counts(self) -> bool:
+        """Where a number of steps is open."""
+        return self.timing.most is not None
+
+    @cached_property
     def timing(self) -> Timing:
         """On which steps it is open, by the access and by the budget."""
         own = self.access.timing
         return replace(own, share=own.share * self.part.budget.value) if self.mixes else own
 
-    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> Array:
         """Add the change that the budget allows."""
         ball = self.access.ball
         assert ball is not None
@@ -70,8 +76,7 @@ class ObservationChannel(Channel):
         timing = self.timing
         if not timing.always:
             change = np.where(beside(timing.open(coin, used), change), change, 0.0)
-        shown = moved(target, change, ball.low, ball.high)
-        return shown, np.asarray((shown != target).reshape(len(target), -1).any(axis=1))
+        return moved(target, change, ball.low, ball.high)
 
     def shown_space(self, truth: Box) -> Box:
         """Where what the victim sees may lie; whole numbers become float64."""
@@ -107,20 +112,18 @@ class ActionChannel(Channel):
         low, high = self.space.low, self.space.high
         return np.asarray(np.clip(low + share * (high - low), low, high))
 
-    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> Array:
         """Put the attacker's part in; actions of the victim's own stay as they are, clipped by nobody."""
         if not np.isfinite(proposal).all():
             raise RequestError(f"{self.who}: proposes something that is not a number")
         if self.access.ball is not None:
             ball = self.access.ball
-            sent = moved(target, bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who),
-                         ball.low, ball.high)  # fmt: skip
-        elif self.access.mode == "replace":
-            sent = np.where(beside(coin < self.radius, target), self.wanted(proposal).astype(target.dtype), target)
-        else:
-            mixed = (1 - self.radius) * target.astype(np.float64) + self.radius * self.wanted(proposal)
-            sent = mixed.astype(target.dtype)
-        return sent, np.asarray((sent != target).reshape(len(target), -1).any(axis=1))
+            change = bounded_change(proposal.reshape(target.shape), ball, self.radius, self.who)
+            return moved(target, change, ball.low, ball.high)
+        if self.access.mode == "replace":
+            return np.where(beside(coin < self.radius, target), self.wanted(proposal).astype(target.dtype), target)
+        mixed = (1 - self.radius) * target.astype(np.float64) + self.radius * self.wanted(proposal)
+        return np.asarray(mixed.astype(target.dtype))
 
 
 def channels_of(game: SimulatedGame, charged: Sequence[ChargedAccess]) -> tuple[Channel, ...]:

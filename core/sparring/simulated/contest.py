@@ -83,23 +83,25 @@ class Table:
 
     def view(self) -> AttackView:
         """What an attacker is shown now."""
-        observations, channels = self.world.observations, self.meter.channels
-        seen = self._normalised(observations) if self._normalised is not None else observations
-        return AttackView(observations, seen, self.inner, self.victim.memories[0], channels, self.action)
+        return self._view(self.world.observations, self._seen(), self.victim.memories[0])
 
     def step(self, active: NDArray[np.bool_] | None = None) -> Step:
         """Move the episodes that are active, [batch] (None: all), and have not finished."""
         if self.attacker is None:
             return self.world.step(self._act(self.world.observations), active)
-        shown = self.view()
+        observations, seen, memory = self.world.observations, self._seen(), self.victim.memories[0]
         # Attackers are handed copies: what is charged starts from what is true, whatever they do to theirs.
-        memory = None if shown.memory is None else copy.deepcopy(shown.memory)
-        lent = AttackView(
-            shown.observations.copy(), shown.seen.copy(), shown.victim, memory, shown.channels, shown.action
-        )
+        lent = self._view(observations.copy(), seen.copy(), None if memory is None else copy.deepcopy(memory))
         proposals = self.attacker.ask(lambda policy, memory, chance: proposals_of(policy, lent, memory, chance))
-        actions = self._act(self.meter.shown(shown.seen, proposals))
+        actions = self._act(self.meter.shown(seen, proposals))
         return self.meter.step(self.world, actions, proposals, active)
+
+    def _seen(self) -> Array:
+        """What the victim would see without attack, in the space in which the attack works."""
+        return self.world.observations if self._normalised is None else self._normalised(self.world.observations)
+
+    def _view(self, observations: Array, seen: Array, memory: Any) -> AttackView:
+        return AttackView(observations, seen, self.inner, memory, self.meter.channels, self.action)
 
     def _act(self, shown: Array) -> Array:
         def question(policy: Any, memory: Any, chance: EpisodeStreams) -> tuple[Array, Any]:
@@ -159,21 +161,21 @@ def contest(
 def _played(table: Table, seeds: Sequence[int], size: int, keep: Keep | None) -> dict[int, Played]:
     """Play episodes in `size` places, of which some stay idle where there are fewer episodes."""
     count, rows = len(seeds), dict[int, Played]()
-    returns, lengths = np.zeros(size), np.zeros(size, dtype=np.int64)  # so far, of the episode in each place
+    returns, steps = np.zeros(size), 0  # so far, of the episode in each place; of all together
+    began = np.zeros(size, dtype=np.int64)
     at, running, coming = _begun(table, seeds, 0, size)  # which episode is in each place, and which begins next
-    while running.any():
-        step = table.step(running)
-        returns += np.where(running, step.rewards, 0.0)
-        lengths += running
+    while len(rows) < count:
+        step, steps = table.step(running), steps + 1
+        returns += step.rewards  # 0 where nothing moves
         ended = running & step.finished
         if not ended.any():
             continue
         for place in np.flatnonzero(ended).tolist():
             seed = seeds[int(at[place])]
-            rows[seed] = Played(float(returns[place]), int(lengths[place]), bool(step.truncated[place]))
+            rows[seed] = Played(float(returns[place]), steps - int(began[place]), bool(step.truncated[place]))
             if keep is not None:
                 keep(seed, rows[seed])
-        returns[ended], lengths[ended] = 0.0, 0
+        returns[ended], began[ended] = 0.0, steps
         running = running & ~ended
         waiting = count - coming
         if waiting and table.renewable:
@@ -185,6 +187,7 @@ def _played(table: Table, seeds: Sequence[int], size: int, keep: Keep | None) ->
             running, coming = running | where, coming + len(places)
         elif waiting and not running.any():
             at, running, coming = _begun(table, seeds, coming, size)
+            began[:] = steps
     return rows
 
 

@@ -36,12 +36,24 @@ class DynamicsChannel(Channel):
         """Whether they are set at the first step and kept."""
         return self.knobs[0].held
 
-    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> tuple[Array, Flags]:
-        """What the knobs are turned to where the target is 0, and in which episodes they are to be turned now."""
-        due = used == 0 if self.held else np.ones(len(used), dtype=np.bool_)
+    @property
+    def counts(self) -> bool:
+        """Where they are set once."""
+        return self.held
+
+    def due(self, used: NDArray[np.int64]) -> Flags:
+        """In which episodes they are to be turned now, [batch]."""
+        return used == 0 if self.held else np.ones(len(used), dtype=np.bool_)
+
+    def spent(self, target: Array, made: Array, used: NDArray[np.int64]) -> Flags:
+        """Whenever they are turned, were it to 0."""
+        return self.due(used)
+
+    def apply(self, target: Array, proposal: Array, coin: Floats, used: NDArray[np.int64]) -> Array:
+        """What the knobs are turned to where the target is 0."""
         ends = np.cumsum([knob.width for knob in self.knobs])[:-1]
         parts = [bounded_change(part, self.ball, self.radius, self.who) for part in np.split(proposal, ends, axis=1)]
-        return np.where(beside(due, proposal), np.concatenate(parts, axis=1), target), due
+        return np.where(beside(self.due(used), proposal), np.concatenate(parts, axis=1), target)
 
 
 def dynamics_channel(game: SimulatedGame, part: ChargedAccess, access: DynamicsAccess) -> DynamicsChannel:

@@ -33,7 +33,8 @@ class Meter:
         ends = np.cumsum([0, *(channel.width for channel in self.channels)])
         self._slices = [slice(low, high) for low, high in itertools.pairwise(ends.tolist())]
         self.used = np.zeros((0, len(self.channels)), dtype=np.int64)
-        """Steps of each episode on which each channel has been used, [batch, channels]."""
+        """Steps of each episode on which each channel that counts has been used, [batch, channels]."""
+        self._open = [(place, each) for place, each in enumerate(self.channels) if not each.part.budget.zero]
         self._coins: list[EpisodeStreams] = []
         self.deployed: dict[str, Array] = {}
         """What has last been made of proposals: what was seen and sent, by threat, and values by knob, [batch, ...]."""
@@ -69,28 +70,30 @@ class Meter:
 
     def step(self, world: World, actions: Array, proposals: Floats, active: Flags | None = None) -> Step:
         """Move a world, its `active` episodes [batch] alone, whose knobs are turned and that is sent what is left."""
-        for place, channel in enumerate(self.channels):
-            if isinstance(channel, DynamicsChannel) and not channel.part.budget.zero:
-                values, due = self._charged(place, np.zeros((len(actions), channel.width)), proposals)
+        for place, channel in self._open:
+            if isinstance(channel, DynamicsChannel):
+                due = channel.due(self.used[:, place])
+                values = self._charged(place, np.zeros((len(actions), channel.width)), proposals)
                 assert isinstance(world, Tunable)  # its game has knobs
                 world.turn(channel.knobs, values, due if active is None else due & active)
                 self._note(channel.knobs, values, due)
         return world.step(self.sent(actions, proposals), active)
 
     def _through(self, kind: type[Channel], target: Array, proposals: Floats) -> Array:
-        for place, channel in enumerate(self.channels):
-            if isinstance(channel, kind) and not channel.part.budget.zero:
-                target, _ = self._charged(place, target, proposals)
+        for place, channel in self._open:
+            if isinstance(channel, kind):
+                target = self._charged(place, target, proposals)
                 self.deployed[channel.part.threat] = target
         return target
 
-    def _charged(self, place: int, target: Array, proposals: Floats) -> tuple[Array, Flags]:
-        """What a channel makes of its part of the proposals, and where that counts as a use."""
+    def _charged(self, place: int, target: Array, proposals: Floats) -> Array:
+        """What a channel makes of its part of the proposals."""
         channel, used = self.channels[place], self.used[:, place]
         coin = self._coins[place].random(len(target)) if channel.tosses else np.zeros(len(target))
-        made, changed = channel.apply(target, proposals[:, self._slices[place]], coin, used)
-        self.used[:, place] += changed
-        return made, changed
+        made = channel.apply(target, proposals[:, self._slices[place]], coin, used)
+        if channel.counts:
+            self.used[:, place] += channel.spent(target, made, used)
+        return made
 
     def _note(self, knobs: Sequence[Knob], values: Array, due: Flags) -> None:
         """Keep what knobs are turned to; those that are held stay as they were where nothing was due."""

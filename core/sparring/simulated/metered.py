@@ -56,9 +56,9 @@ class MeteredWorld:
     def step(self, actions: Array, active: Flags | None = None) -> Step:
         """Move the active episodes, and count them."""
         step = self._world.step(actions, active)
-        moved = self._running if active is None else self._running & np.asarray(active, dtype=np.bool_)
+        moved = self._running if active is None else self._running & active
         self._count.steps += int(np.count_nonzero(moved))
-        self._running = ~np.asarray(step.finished)
+        self._running = ~step.finished
         return step
 
     def save(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,7 +29,7 @@ class Step:
     truncated: Flags
     """Whether it was cut by the time limit, [batch]."""
 
-    @property
+    @cached_property
     def finished(self) -> Flags:
         """Whether the episode is over, [batch]; it stays so until it is begun anew."""
         return self.terminated | self.truncated

@@ -98,9 +98,8 @@ class EnvironmentBatch:
         moves = moving(active, self._terminated | self._truncated, self._where)
         rewards = np.zeros(len(self._seeds))
         self._observations = self._observations.copy()
-        self._terminated, self._truncated = self._terminated.copy(), self._truncated.copy()
         self._lengths += moves
-        for place in np.flatnonzero(moves).tolist():
+        for place in moves.nonzero()[0].tolist():
             rewards[place] = self._move(place, given[place])
         self._check_numbers(rewards)
         return Step(self._observations, rewards, self._terminated, self._truncated)
@@ -179,6 +178,7 @@ class EnvironmentBatch:
         except Exception as error:  # an environment is anybody's code
             raise self._fault(place, error) from error
         if ended or cut:
+            self._terminated, self._truncated = self._terminated.copy(), self._truncated.copy()  # others hold them
             self._terminated[place], self._truncated[place] = bool(ended), bool(cut)
             self._release(place)
         broken = unstable()

@@ -42,7 +42,9 @@ class Normaliser:
 
     def __call__(self, observation: NDArray[Any]) -> NDArray[np.float32]:
         """Normalised observations, [batch, *observation]."""
-        scaled = (np.asarray(observation, dtype=np.float64) - self.mean) / self.deviation
+        scaled = np.asarray(observation, dtype=np.float64) - self.mean
+        np.divide(scaled, self.deviation, out=scaled)
         if self.clip is not None:
-            scaled = np.minimum(np.maximum(scaled, -self.clip), self.clip)
+            np.maximum(scaled, -self.clip, out=scaled)
+            np.minimum(scaled, self.clip, out=scaled)
         return scaled.astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sparring_plugins.networks.layers import Step
+from sparring_plugins.networks.mlp import Mlp
 from sparring_plugins.networks.threads import threads_for, work_of
 
 __all__ = ["Parts"]
@@ -41,6 +43,14 @@ class Parts:
     def _work(self) -> int:
         return work_of(self.network)
 
+    @cached_property
+    def _bare(self) -> Callable[[Tensor], Tensor]:
+        """Network and what comes after, of a memoryless policy."""
+        network = self.network.bare() if isinstance(self.network, Mlp) else self.network
+        if isinstance(self.after, nn.Identity):
+            return network
+        return lambda inputs: self.after(network(inputs))
+
     @property
     def width(self) -> int:
         """Numbers in the state of one episode; 0 where there is none."""
@@ -51,7 +61,7 @@ class Parts:
         with torch.inference_mode(), threads_for(len(seen) * self._work):
             inputs = torch.from_numpy(seen)
             if not self.recurrent:
-                return np.asarray(self.after(self.network(inputs)).numpy()), None
+                return np.asarray(self._bare(inputs).numpy()), None
             outputs, state = self.network(inputs, torch.from_numpy(memory))
             return np.asarray(self.after(outputs).numpy()), np.asarray(state.numpy())
 
