@@ -253,12 +253,12 @@ def test_wrong_steps_are_refused():
 def test_what_has_no_view_is_refused():
     with pytest.raises(RefusedError, match="environments are of simulated games"):
         attacker_env(attack("matrix:rock-paper-scissors", "partial-control", 1.0), "uniform")
-    with pytest.raises(RefusedError, match="frozen normalisation"):
+    with pytest.raises(RefusedError, match="keeps to itself"):
         victim_env(tiny(BEHIND), DOWN)
     with pytest.raises(RequestError, match="an attacker needs a victim"):
         vector_env(tiny(), Side.ATTACKER, None, 2)
     pytest.importorskip("pettingzoo")
-    with pytest.raises(RefusedError, match="frozen normalisation"):
+    with pytest.raises(RefusedError, match="keeps to itself"):
         parallel_env(tiny(BEHIND))
 
 

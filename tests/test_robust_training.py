@@ -13,10 +13,14 @@ from sparring.attack_game import Effort, Side
 from sparring.cli import run
 from sparring.errors import RefusedError
 from sparring.simulated.attackers import RandomAttacker
+from sparring.simulated.learning import Learning
+from sparring.simulated.views import VictimView
 from sparring_plugins import solvers
 from tiny_world import Constant, TinyGame
 
 torch = pytest.importorskip("torch")
+
+from sparring_plugins.learners.ppo import Ppo  # noqa: E402
 
 LEARNER = "ppo(rollout=128,learning_rate=0.01)"
 RAW = "observation(space=raw)"
@@ -89,9 +93,84 @@ def test_exploitability_with_an_effort_has_a_learned_attacker_among_its_own():
     assert duel._oracles_for(victim, Effort(steps=500)) == ["random", "mad", "ppo"]
 
 
-def test_a_victim_behind_its_own_normalisation_is_refused_in_one_line():
-    with pytest.raises(RefusedError, match="use space=raw"):
-        solved(duel_of("observation"), SPECS[0], 1)
+# ---- behind the normalisation of a victim that learns ----------------------------------------------------------------
+
+
+class Watching(Constant):
+    """Keeps what it is shown, and changes the first number alone."""
+
+    def begin(self, batch):
+        self.proposal.clear()
+
+    def act(self, observation, memory, rng):
+        self.proposal.append(np.array(observation))
+        return np.tile([1.0, 0.0], (len(observation), 1)), memory
+
+
+def test_the_budget_is_measured_behind_the_statistics_of_the_victim_as_it_stands():
+    duel, attacker, rng = duel_of("observation", 0.3), Watching([]), np.random.default_rng(0)
+    state = duel.start(Side.VICTIM, 0, LEARNER)
+    for _ in range(3):
+        victim = duel.freeze(state)
+        view = VictimView(duel.game.world(5), attacker, duel.channels, duel.game.action, "here", behind=victim)
+        view.reset(range(5))
+        truth, shown = view._world.observations, view.observations
+        assert np.array_equal(attacker.proposal[-1], victim.normalised(truth))
+        moved = victim.normalised(shown).astype(np.float64) - victim.normalised(truth)
+        assert moved[:, 0] == pytest.approx(np.full(5, 0.3), abs=1e-5)
+        assert shown[:, 1].tobytes() == truth[:, 1].tobytes(), "to the last bit, where nothing is changed"
+        state, _ = duel.step(state, attacker, 1.0, rng)
+        assert duel.freeze(state).normalised(truth).tobytes() != victim.normalised(truth).tobytes()
+
+
+def test_every_update_has_statistics_of_its_own(monkeypatch):
+    duel, used = duel_of("observation", 0.3), []
+    find = Learning._behind
+
+    def watched(learning, learner, own):
+        used.append(find(learning, learner, own))
+        return used[-1]
+
+    monkeypatch.setattr(Learning, "_behind", watched)
+    state = duel.start(Side.VICTIM, 0, LEARNER)
+    effort = Effort(steps=3 * 128)
+    duel.respond(Side.VICTIM, RandomAttacker(), warm=state, effort=effort, rng=np.random.default_rng(0))
+    assert [len(policy.tensors.get("obs_mean", ())) for policy in used] == [0, 2, 2]
+    assert used[1].tensors["obs_mean"].tobytes() != used[2].tensors["obs_mean"].tobytes()
+
+
+def test_the_world_of_a_victim_that_learns_is_the_attack_game():
+    duel, attacker = duel_of("observation", 0.4), Constant([1.0, -0.5])
+    state = duel.start(Side.VICTIM, 0, LEARNER)
+    for _ in range(2):
+        state, _ = duel.step(state, attacker, 1.0, np.random.default_rng(0))
+    victim = duel.freeze(state).greedy()
+    view = VictimView(duel.game.world(6), attacker, duel.channels, duel.game.action, "here", behind=victim)
+    view.reset(range(6))
+    total, finished = np.zeros(6), np.zeros(6, dtype=np.bool_)
+    while not finished.all():
+        step = view.step(victim.act(view.observations, None, np.random.default_rng(0))[0])
+        total, finished = total + step.rewards, step.finished
+    assert total == pytest.approx(duel.play(victim, attacker, range(6)).returns, rel=1e-5)
+
+
+def test_a_solver_trains_a_victim_behind_its_own_normalisation():
+    duel = duel_of("observation", 0.3)
+    answer = solved(duel, SPECS[1], 16)
+    fresh = duel.freeze(duel.start(Side.VICTIM, 1, LEARNER))
+    for harm in (Constant([-1.0, -1.0]), answer.attacker):
+        trained, untrained = (duel.play(victim, harm, SEEDS).returns.mean() for victim in (answer.policy, fresh))
+        assert trained > untrained + 2
+
+
+def test_a_learner_that_keeps_its_normalisation_to_itself_is_refused_in_one_line(monkeypatch):
+    duel = duel_of("observation")
+    state = duel.start(Side.VICTIM, 0, LEARNER)
+    monkeypatch.setattr(Ppo, "policy", lambda *_: Constant([0.0, 0.0]))
+    with pytest.raises(
+        RefusedError, match=r"which a learner of type PpoLearner keeps to itself; measure it before \(space=raw"
+    ):
+        duel.step(state, RandomAttacker(), 1.0, np.random.default_rng(0))
 
 
 def test_the_command_line_solves_resumes_and_evaluates(tmp_path, capsys, monkeypatch):

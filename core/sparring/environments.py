@@ -52,8 +52,8 @@ def victim_env(duel: AttackGame, attacker: Policy | None = None) -> SideEnv:
     It observes what the attacker leaves of the truth and has the actions and the reward of the game itself.
 
     Raises:
-        RefusedError: the game is of another form, the attack works behind a normalisation (say `space=raw`), or the
-            attacker reads the victim, which is still learning.
+        RefusedError: the game is of another form, the attack works behind the victim's normalisation, of which nothing
+            is known here (say `space=raw`), or the attacker reads the victim, which is still learning.
         RequestError: Gymnasium is missing, or the attacker does not fit.
     """
     _need("gymnasium")

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from sparring.errors import RefusedError
 from sparring.simulated._gymnasium_env import SEEDS, element, gym_space
 from sparring.simulated.attackers import as_proposals, proposal_space
 from sparring.simulated.channels import ObservationChannel, shown_space
 from sparring.simulated.contest import normalised
 from sparring.simulated.meter import Meter
+from sparring.simulated.normalising import kept_to_itself
 from sparring.simulated.spaces import Box
 
 if TYPE_CHECKING:
@@ -34,13 +34,10 @@ class BothEnv(ParallelEnv):  # type: ignore[misc, type-arg, unused-ignore]  # pe
         """Take an attack game.
 
         Raises:
-            RefusedError: the attack works behind the victim's normalisation, which one that learns does not have.
+            RefusedError: the attack works behind the normalisation of a victim of which nothing is known here.
         """
         if normalised(duel.channels):
-            raise RefusedError(
-                f"{duel.game.spec}: a victim that is still learning has no frozen normalisation; measure the budget "
-                "before it (space=raw)"
-            )
+            raise kept_to_itself(duel.game.spec, "a learner of another library")
         self._where, self._world, self._meter = duel.game.spec, duel.game.world(1), Meter(duel.channels)
         self._in_turn = any(isinstance(channel, ObservationChannel) for channel in duel.channels)
         self._kinds = {VICTIM: shown_space(duel.game.observation, duel.channels), ATTACKER: duel.game.observation}

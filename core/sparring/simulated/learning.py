@@ -18,6 +18,7 @@ from sparring.simulated.channels import Channel
 from sparring.simulated.contest import normalised
 from sparring.simulated.learner import Learner, learner_of, learners
 from sparring.simulated.metered import MeteredWorld, StepCount
+from sparring.simulated.normalising import Restoring, kept_to_itself
 from sparring.simulated.spaces import Box, Space
 from sparring.simulated.views import AttackerView, VictimView
 from sparring.simulated.world import World
@@ -57,9 +58,7 @@ class Learning:
     @property
     def sides(self) -> frozenset[Side]:
         """Who can learn under this attack."""
-        if not learners():
-            return frozenset()
-        return frozenset({Side.ATTACKER}) if normalised(self._channels) else frozenset(Side)
+        return frozenset(Side) if learners() else frozenset()
 
     def why(self) -> dict[str, str]:
         """Reasons by operation for what cannot be learned."""
@@ -69,9 +68,10 @@ class Learning:
                 "there is no exact one; name an oracle such as 'mad' or 'random', or train one (learner 'ppo')"
             )
             told[f"step:{side}"] = "no learner is installed; install one, such as 'ppo'"
-        if normalised(self._channels):
+        if normalised(self._channels) and Side.VICTIM not in self.sides:
             told["step:victim"] = told["respond:victim"] = (
-                "a victim that is still learning has no frozen normalisation to attack behind; use space=raw"
+                "its learner keeps to itself how it normalises what it sees, and the attack works behind that; use "
+                "space=raw"
             )
         return told
 
@@ -106,17 +106,23 @@ class Learning:
             steps: simulator steps.
             rate: how many times the learner's own step size; None for once.
             rng: all randomness.
+
+        Raises:
+            RefusedError: the attack works behind a normalisation that the learner keeps to itself.
         """
         learner, own, count, spent = self._made(state.learner), state.parameters, state.updates, 0
         if self._world is None:
             self._world = self._new_world(SIZE)
-        view = self._view(state.side, against, self._world)
+        behind = self._behind(learner, own) if state.side is Side.VICTIM else None
+        view = self._view(state.side, against, self._world, behind)
         while True:
             own, info = learner.update(own, view, rate=rate, rng=rng)
             spent, count = spent + info.steps, count + 1
             if spent >= steps:
                 after = TrainedState(state.side, own, count, state.learner)
                 return after, StepInfo(spent, info.gradient_norm, info.metrics)
+            if isinstance(view, VictimView) and view.behind is not None:
+                view.behind = self._behind(learner, own)  # for an update long its statistics stand still
 
     def save(self, state: LearnerState, path: Path) -> None:
         """Write a learner; what it is stands in a file beside it, which comes last."""
@@ -137,9 +143,20 @@ class Learning:
             raise RequestError(f"{_beside(path)}: damaged or missing ({type(error).__name__}: {error})") from error
         return TrainedState(side, self._made(learner).load(path), updates, learner)
 
-    def _view(self, side: Side, against: Policy | None, world: World) -> AttackerView | VictimView:
+    def _behind(self, learner: Learner, own: Any) -> Restoring | None:
+        """The victim as it stands, where the attack works behind its normalisation."""
+        if not normalised(self._channels):
+            return None
+        found = learner.policy(own)
+        if not isinstance(found, Restoring):
+            raise kept_to_itself(self._game.spec, f"a learner of type {type(learner).__name__}")
+        return found
+
+    def _view(
+        self, side: Side, against: Policy | None, world: World, behind: Restoring | None = None
+    ) -> AttackerView | VictimView:
         if side is Side.VICTIM:
-            return VictimView(world, against, self._channels, self._game.action, self._game.spec)
+            return VictimView(world, against, self._channels, self._game.action, self._game.spec, behind)
         if against is None:
             raise RequestError(f"{self._game.spec}: an attacker without a victim has nothing to attack")
         return AttackerView(world, against, self._channels)

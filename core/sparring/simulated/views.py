@@ -19,6 +19,7 @@ from sparring.simulated.bookkeeping import checked_actions
 from sparring.simulated.channels import Channel
 from sparring.simulated.contest import ATTACKER, VICTIM, inner_of, normalised, seen_by
 from sparring.simulated.meter import Meter
+from sparring.simulated.normalising import Restoring, kept_to_itself
 from sparring.simulated.seats import Seat, parts_of
 from sparring.simulated.spaces import Space
 from sparring.simulated.world import Step, World
@@ -140,19 +141,35 @@ class VictimView(_View):
     The attacker proposes once a step, before the victim acts, and cannot read the victim, which is still learning.
     """
 
+    behind: Restoring | None
+    """Behind whose normalisation the attack works: the victim's as it stands, for as long as an update lasts."""
+
     def __init__(
-        self, world: World, attacker: Policy | None, channels: Sequence[Channel], action: Space, where: str
+        self,
+        world: World,
+        attacker: Policy | None,
+        channels: Sequence[Channel],
+        action: Space,
+        where: str,
+        behind: Restoring | None = None,
     ) -> None:
         """Without an attacker the victim is alone in its world.
 
+        Args:
+            world: of the game.
+            attacker: a policy or a mixture.
+            channels: what it may touch.
+            action: the victim's actions.
+            where: the game, for messages.
+            behind: needed where the attack works on normalised observations; what is shown are the observations that
+                this normalises to them, so that the victim goes on to normalise what it sees.
+
         Raises:
-            RefusedError: the attack works on normalised observations, or the attacker reads the victim.
+            RefusedError: it is needed and not given, or the attacker reads the victim.
         """
-        if attacker is not None and normalised(channels):
-            raise RefusedError(
-                f"{where}: a victim that is still learning has no frozen normalisation; measure the budget before it "
-                "(space=raw, with a scale for each feature)"
-            )
+        if attacker is not None and normalised(channels) and behind is None:
+            raise kept_to_itself(where, "a learner of another library")
+        self.behind = behind if attacker is not None and normalised(channels) else None
         for part in () if attacker is None else parts_of(attacker)[0]:
             if isinstance(part, Proposing) and part.reads_victim:
                 raise RefusedError(f"{where}: {type(part).__name__} reads the victim, which is still learning")
@@ -194,9 +211,14 @@ class VictimView(_View):
         truth, attacker = self._world.observations, self._other
         self._observations = truth
         if attacker is not None:
-            view = AttackView(truth, truth, attacker.policy, None, self._meter.channels, self._action)
+            seen = truth if self.behind is None else self.behind.normalised(truth)
+            view = AttackView(truth, seen, attacker.policy, None, self._meter.channels, self._action)
             self._proposals = attacker.ask(lambda policy, memory, chance: proposals_of(policy, view, memory, chance))
-            self._observations = self._meter.shown(truth, self._proposals)
+            shown = self._meter.shown(seen, self._proposals)
+            # Where nothing is changed the victim sees what is true, to the last bit.
+            self._observations = (
+                shown if self.behind is None else np.where(shown == seen, truth, self.behind.observed(shown))
+            )
         return self._observations
 
 

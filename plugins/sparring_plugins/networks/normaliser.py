@@ -48,3 +48,7 @@ class Normaliser:
             np.maximum(scaled, -self.clip, out=scaled)
             np.minimum(scaled, self.clip, out=scaled)
         return scaled.astype(np.float32)
+
+    def undone(self, seen: NDArray[Any]) -> Floats:
+        """What normalises to `seen` [batch, *observation], short of rounding; beyond the clip nothing does."""
+        return np.asarray(self.mean + self.deviation * np.asarray(seen, dtype=np.float64))

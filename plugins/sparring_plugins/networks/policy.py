@@ -151,6 +151,11 @@ class NetworkPolicy(Policy):
             return np.ascontiguousarray(observation, dtype=np.float32)
         return normaliser(observation)
 
+    def observed(self, seen: NDArray[np.generic]) -> Array:
+        """Observations that it normalises to `seen`, short of rounding and of the clip."""
+        normaliser = None if self.without else self.reading.normaliser
+        return np.asarray(seen) if normaliser is None else normaliser.undone(seen)
+
     def inner(self) -> NetworkPolicy:
         """The same network for observations that are normalised already."""
         return self if self.without else replace(self, without=True)
