@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import time
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -195,11 +198,11 @@ def test_the_same_seed_gives_the_same_trials(registry, sampler):
 
 
 def test_the_outcome_depends_on_what_is_proposed_together(registry, monkeypatch):
-    """... and not on who works on it: here later trials of a group are done first."""
+    """... and not on who works on it: here later trials of a group are done first, and told first."""
 
     def backwards(self, jobs):
-        done = [job.run() for job in reversed(jobs)]
-        yield from reversed(done)
+        for place in reversed(range(len(jobs))):
+            yield place, jobs[place].run()
 
     straight = told(found(trials=20, together=4))
     assert straight != told(found(trials=20))
@@ -289,6 +292,38 @@ def test_a_worker_that_dies_is_one_line():
         _search_work.workers_for(2, "") as workers,
     ):
         list(workers.run([job, job]))
+
+
+class Quick(Push):
+    """Says when it is done."""
+
+    def attack(self, duel, victim, *, effort, rng):
+        found = super().attack(duel, victim, effort=effort, rng=rng)
+        Path(os.environ["SPARRING_TEST_MARK"]).touch()
+        return found
+
+
+class Killed(Push):
+    """Is killed when the other has long finished."""
+
+    def attack(self, duel, victim, *, effort, rng):
+        while not Path(os.environ["SPARRING_TEST_MARK"]).exists():
+            time.sleep(0.05)
+        time.sleep(1.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_others_have_found_is_kept_when_a_worker_is_killed(tmp_path, monkeypatch):
+    """Were it given in the order of the trials, the second outcome would be lost with the first, and made again."""
+    monkeypatch.setenv("SPARRING_TEST_MARK", str(tmp_path / "mark"))
+    yardstick = Yardstick(duel_of(), Tracker(), 2, 0)
+    jobs = [_search_work.Job.of(oracle, oracle.name, yardstick, None, 0) for oracle in (Killed(), Quick())]
+    kept = []
+    with _search_work.workers_for(2, "") as workers, pytest.raises(SparringError, match="run it again, with storage"):
+        kept.extend(workers.run(jobs))
+    ((place, candidate),) = kept
+    assert place == 1
+    assert candidate.tried.value == jobs[1].run().tried.value
 
 
 def test_what_workers_cannot_be_sent_is_refused():

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from sparring import load_game
+from sparring import attack, load_game
 from sparring.errors import RequestError
 from sparring.simulated import EpisodeStreams, Step, World, play
 from sparring.simulated.faults import WorldError
@@ -209,6 +209,9 @@ def test_workers_give_what_one_process_gives():
             assert told(shared.step(each)) == told(inside.step(each))
         marks = np.array([True, False, False, True, True])
         assert shared.restart(marks, [7, 8, 9]).tobytes() == inside.restart(marks, [7, 8, 9]).tobytes()
+        for alone in (0, 4):  # the other worker has none to begin
+            marks = np.arange(5) == alone
+            assert shared.restart(marks, [6]).tobytes() == inside.restart(marks, [6]).tobytes()
         saved = shared.save()
         after = [told(shared.step(each)) for each in actions[12:]]
         assert after == [told(inside.step(each)) for each in actions[12:]]
@@ -219,6 +222,18 @@ def test_workers_give_what_one_process_gives():
             shared.step(np.array([5]))
     finally:
         shared.close()
+
+
+def test_episodes_of_different_lengths_are_shared_by_workers():
+    game = game_of(CART)
+    duel, victim = attack(game, "observation(space=raw)", 0.1), game.uniform_policy(None)
+    alone = duel.in_batches(4).play(victim, None, range(12))
+    shared = duel.in_batches(4, workers=2)
+    found = shared.play(victim, None, range(12))
+    shared._world.close()
+    assert len(set(alone.lengths)) > 1
+    assert found.lengths.tolist() == alone.lengths.tolist()
+    assert found.returns.tobytes() == alone.returns.tobytes()
 
 
 def test_a_killed_worker_is_one_line_and_no_wait():

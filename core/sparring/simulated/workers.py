@@ -25,6 +25,7 @@ from sparring.trust import consents, trusting
 __all__ = ["SharedWorld"]
 
 Flags = NDArray[np.bool_]
+Ask = tuple[str, tuple[Any, ...]]
 PATIENCE = 5.0
 """Seconds that a worker has for closing its part before it is ended."""
 
@@ -73,11 +74,15 @@ class SharedWorld:
         marks = moving(where, np.zeros_like(self._finished), self._where)
         given = checked_seeds(seeds, int(marks.sum()), self._where)
         order = np.cumsum(marks)
-        asks: list[tuple[str, tuple[Any, ...]]] = []
-        for low, high in self._slices(len(marks)):
+        parts, asks = [], dict[int, Ask]()
+        for place, (low, high) in enumerate(self._slices(len(marks))):
             before = int(order[low - 1]) if low else 0
-            asks.append(("restart", (marks[low:high], given[before : int(order[high - 1])])))
-        self._observations = np.concatenate(self._ask(asks))
+            parts.append(self._observations[low:high])
+            if marks[low:high].any():  # the others have nothing to begin
+                asks[place] = "restart", (marks[low:high], given[before : int(order[high - 1])])
+        for place, found in zip(asks, self._ask(list(asks.values()), list(asks)), strict=True):
+            parts[place] = found
+        self._observations = np.concatenate(parts)
         self._finished = self._finished & ~marks
         return self._observations
 
@@ -121,11 +126,12 @@ class SharedWorld:
         ends = np.minimum(self._bounds, batch).tolist()
         return [(low, high) for low, high in itertools.pairwise(ends) if low < high]
 
-    def _ask(self, asks: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-        """Let the first workers work, one request each; all have answered when this returns or raises."""
+    def _ask(self, asks: Sequence[Ask], places: Sequence[int] | None = None) -> list[Any]:
+        """Let these workers (None: the first) work, one request each; all have answered when this returns or raises."""
         if not self._workers:
             raise WorldError(f"{self._where}: the world is closed")
-        asked = list(zip(self._workers, asks, strict=False))
+        workers = self._workers if places is None else [self._workers[place] for place in places]
+        asked = list(zip(workers, asks, strict=False))
         try:
             for worker, (name, given) in asked:
                 worker.send(name, given)

@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import pickle
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,8 +56,12 @@ class Workers(Protocol):
         """How many run at once."""
         ...
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Candidate]:
-        """The outcomes in the order of the trials, as soon as they are there."""
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Candidate]]:
+        """Outcomes with the places of their trials, each as soon as it is there, so that none is lost with another.
+
+        Raises:
+            SparringError: a worker ended; outcomes that were there have been given before.
+        """
         ...
 
 
@@ -85,9 +89,9 @@ def workers_for(count: int, ray: str) -> Iterator[Workers]:
 class _Here:
     count = 1
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Candidate]:
-        for job in jobs:
-            yield job.run()
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Candidate]]:
+        for place, job in enumerate(jobs):
+            yield place, job.run()
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,20 @@ class _Processes:
     count: int
     pool: ProcessPoolExecutor
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Candidate]:
-        waiting = [self.pool.submit(_run, _packed(job)) for job in jobs]
-        try:
-            for future in waiting:
-                yield future.result()
-        except BrokenProcessPool as error:
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Candidate]]:
+        waiting = {self.pool.submit(_run, _packed(job)): place for place, job in enumerate(jobs)}
+        broken: BrokenProcessPool | None = None
+        for future in as_completed(waiting):
+            try:
+                found = future.result()
+            except BrokenProcessPool as error:  # it breaks all that are not done, at once
+                broken = error
+                continue
+            yield waiting[future], found
+        if broken is not None:
             raise SparringError(
                 "oracle search: a worker process ended; run it again, with storage=... to go on"
-            ) from error
+            ) from broken
 
 
 @dataclass(frozen=True)
@@ -112,9 +121,11 @@ class _Ray:
     ray: Any
     remote: Any
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Candidate]:
-        waiting = [self.remote.remote(_packed(job)) for job in jobs]
-        for reference in waiting:
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Candidate]]:
+        places = {self.remote.remote(_packed(job)): place for place, job in enumerate(jobs)}
+        waiting = list(places)
+        while waiting:
+            (reference,), waiting = self.ray.wait(waiting)
             try:
                 found: Candidate = self.ray.get(reference)
             except self.ray.exceptions.RayTaskError as error:
@@ -122,7 +133,7 @@ class _Ray:
                 raise cause if isinstance(cause, SparringError) else SparringError(f"oracle search: {cause}") from error
             except self.ray.exceptions.RayError as error:
                 raise SparringError(f"oracle search: a Ray worker ended: {' '.join(str(error).split())}") from error
-            yield found
+            yield places[reference], found
 
 
 @contextmanager

@@ -97,8 +97,8 @@ class SettingsSearch(Oracle):
                 for first in range(0, options.trials, together):
                     proposals = study.group(first, min(together, options.trials - first))
                     found = workers.run([bench.job(proposal) for proposal in proposals])
-                    for proposal, candidate in zip(proposals, found, strict=True):
-                        study.tell(proposal.number, candidate.tried)
+                    for place, candidate in found:
+                        study.tell(proposals[place].number, candidate.tried)
                         kept = _better(kept, candidate.tried, candidate.finding)
                         show(None if kept is None else kept[0].value)
         return bench.finding(study, space, kept, together)
