@@ -105,6 +105,10 @@ class SoundLoader(PolicyLoader):
         return game.make_policy(data, player)
 
 
+class SmallOptions(PluginOptions):
+    scale: int = Field(1, ge=1, le=4, description="of all payoffs")
+
+
 class SoundSource(GameSource):
     name = "sound-source"
     summary = "a matrix game"
@@ -115,9 +119,12 @@ class SoundSource(GameSource):
     def catalogue(self):
         return ("small",)
 
+    def game_options(self, name):
+        return SmallOptions
+
     def load(self, name, options):
-        if name != "small" or set(options) - {"scale"}:
-            raise RequestError(f"unknown game {name!r} or option in {dict(options)}; there is small(scale=NUMBER)")
+        if name != "small":
+            raise RequestError(f"unknown game {name!r}; there is small(scale=NUMBER)")
         scale = options.get("scale", 1)
         return self.made(f"{self.name}:small(scale={scale})", np.stack([PAYOFF * scale, -PAYOFF * scale]))
 
@@ -405,6 +412,31 @@ class KnowsEverything(SoundSource):
         return super().load("small", {"scale": options.get("scale", 1)})
 
 
+class Untold(PluginOptions):
+    scale: int = 1
+
+
+class OtherDefault(PluginOptions):
+    scale: int = Field(3, ge=1, le=4, description="of all payoffs")
+
+
+class LeavesOptionsUntold(SoundSource):
+    def game_options(self, name):
+        return Untold
+
+
+class DeclaresAnotherDefault(SoundSource):
+    def game_options(self, name):
+        return OtherDefault
+
+
+class RefusesTheEndOfItsRange(SoundSource):
+    def load(self, name, options):
+        if options.get("scale", 1) > 3:
+            raise RequestError("scale: at most 3")
+        return super().load(name, options)
+
+
 class ForgetsItsOptions(SoundSource):
     def load(self, name, options):
         return replace(super().load(name, options), spec=f"{self.name}:small")
@@ -577,6 +609,9 @@ BROKEN: list[tuple[str, type]] = [
     ("attack-games-pickle", attacked_by(Rooted, "RootsGames")),
     ("games-are-whole", OtherForm),
     ("refuses-what-it-does-not-know", KnowsEverything),
+    ("options-are-as-declared", LeavesOptionsUntold),
+    ("options-are-as-declared", DeclaresAnotherDefault),
+    ("options-are-as-declared", RefusesTheEndOfItsRange),
     ("games-load-again", ForgetsItsOptions),
     ("zero-sum-as-declared", WronglyZeroSum),
     ("attackable-or-says-why", SeatsEverybodyFirst),

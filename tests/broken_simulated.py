@@ -13,6 +13,7 @@ from sparring.errors import RequestError
 from sparring.forms import Form
 from sparring.metric import Metric
 from sparring.oracle import Finding, Oracle
+from sparring.plugin import NoOptions
 from sparring.simulated import Box, Step
 from sparring.source import GameSource, PolicyLoader
 from sparring.testing.drift_duel import DriftDuel
@@ -91,6 +92,9 @@ class SoundWorlds(GameSource):
 
     def catalogue(self):
         return ("drift",)
+
+    def game_options(self, name):
+        return NoOptions
 
     def load(self, name, options):
         if name != "drift" or options:

@@ -73,7 +73,7 @@ def asked(game, victim, threat=RAW, *more):
         (asked(PENDULUM, "file:pendulum.json", "observation(clip=true)"), "say space=raw as well"),
         (asked(PENDULUM, "file:pendulum.json", "observation(space=raw,scale='1 2')"), "scale has 2 numbers"),
         (asked(CART, "sb3:code.zip"), "its policy.pth"),
-        (asked("gym:Pendulum-v1(render_mode=human)", "uniform"), "nothing is drawn here"),
+        (asked("gym:Pendulum-v1(render_mode=human)", "uniform"), "there is no option 'render_mode'; choose from: g,"),
         ([*asked(PENDULUM, "uniform"), "--returns", "rows.xls"], "take .csv or .parquet"),
         ([*asked(PENDULUM, "uniform"), "--returns", "no/rows.csv"], "its folder does not exist"),
         ([*asked(PENDULUM, "uniform"), "--resume", "no/kept"], "its folder does not exist"),

@@ -20,7 +20,7 @@ from sparring.forms import Form
 if TYPE_CHECKING:
     from sparring.game import Game
 
-__all__ = ["INTERFACE", "OLDEST_INTERFACE", "NoOptions", "Plugin", "PluginOptions", "unit"]
+__all__ = ["INTERFACE", "OLDEST_INTERFACE", "NoOptions", "Plugin", "PluginOptions", "first_fault", "unit"]
 
 INTERFACE = 1
 """Version of the plugin interface; a plugin that asks for a later one is not loaded."""
@@ -84,7 +84,7 @@ class Plugin(ABC):
         try:
             return cls.Options(**values)
         except ValidationError as error:
-            raise RequestError(f"{cls.kind} {cls.name}: {_first_fault(error, cls.Options)}") from None
+            raise RequestError(f"{cls.kind} {cls.name}: {first_fault(error, cls.Options)}") from None
 
     def check_form(self, game: Game) -> None:
         """Refuse a game of a form that this plugin does not work on.
@@ -102,10 +102,12 @@ class Plugin(ABC):
         return cls(**options)
 
 
-def _first_fault(error: ValidationError, options: type[PluginOptions]) -> str:
+def first_fault(error: ValidationError, options: type[PluginOptions]) -> str:
     """One line for the first thing pydantic found."""
     first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        return f"option {name} is missing; it is {options.model_fields[name].description}"
     if first["type"] == "extra_forbidden":
         return f"there is no option {name!r}; {nearest(name, options.model_fields)}"
     message = re.sub(r"\s+", " ", first["msg"])

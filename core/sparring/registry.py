@@ -202,6 +202,7 @@ class Registry:
         Raises:
             RequestError: no such family or game, or several families know the bare name.
         """
+        from sparring.game_options import load_from
         from sparring.source import GameSource
 
         spec = parse(text)
@@ -210,7 +211,7 @@ class Registry:
             assert isinstance(source, GameSource)
         else:
             source = self._bare(spec)
-        game = source.load(spec.name, spec.options)
+        game = load_from(source, spec.name, spec.options)
         object.__setattr__(game, "family", source.name)  # games are frozen once they are handed out
         return game
 

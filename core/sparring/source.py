@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from sparring.game import Game
-from sparring.plugin import Plugin
+from sparring.plugin import Plugin, PluginOptions
 from sparring.policy import Policy
 from sparring.specs import Scalar
 
@@ -28,9 +28,25 @@ class GameSource(Plugin):
     def catalogue(self) -> tuple[str, ...]:
         """Names this source surely knows, for `did you mean`; it may know more."""
 
+    def game_options(self, name: str) -> type[PluginOptions] | None:
+        """The options of one of its games; the core validates them before `load`, and `plugins info` shows them.
+
+        Args:
+            name: of the catalogue or any other; where there is no such game, whatever suits, as `load` says so.
+
+        Returns:
+            Typed fields with defaults, ranges and descriptions (`sparring.plugin.NoOptions` for none at all); with
+            `extra="allow"` in their `model_config` others go to `load` as they are. None leaves them all to `load`.
+        """
+        return None
+
     @abstractmethod
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Make a game.
+
+        Args:
+            name: what stood after the family's colon.
+            options: those that were given, of the types that `game_options` declares.
 
         Raises:
             RequestError: no such game, or an option it does not have.

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field
 
 from sparring.errors import RequestError, nearest
 from sparring.game import Game
+from sparring.plugin import NoOptions, PluginOptions
 from sparring.specs import Scalar
 
-__all__ = ["make_named"]
+__all__ = ["FileOptions", "make_named", "options_of_named"]
+
+
+class FileOptions(PluginOptions):
+    """Of `file`."""
+
+    path: str = Field(description="the file to read")
+
+
+def options_of_named(name: str, options: Mapping[str, type[PluginOptions]]) -> type[PluginOptions]:
+    """The options of a game of such a family; games that are not in `options` have none."""
+    return FileOptions if name == "file" else options.get(name, NoOptions)
 
 
 def make_named(
@@ -33,13 +45,7 @@ def make_named(
         return from_path(Path(path).expanduser())
     if name not in makers:
         raise RequestError(f"unknown game '{family}:{name}': {nearest(name, [*makers, 'file'])}")
-    maker: Any = makers[name]
-    known = inspect.signature(maker).parameters
-    for option in options:
-        if option not in known:
-            raise RequestError(f"{family}:{name}: there is no option {option!r}; {nearest(option, known)}")
     try:
-        game: Game = maker(**options)
+        return makers[name](**options)
     except TypeError as error:
         raise RequestError(f"{family}:{name}: {error}") from error
-    return game

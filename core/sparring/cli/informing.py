@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
 
 from sparring.cli.tables import show
 from sparring.errors import RequestError, nearest
-from sparring.plugin import Plugin
+from sparring.option_fields import option_fields
+from sparring.plugin import NoOptions, Plugin, PluginOptions
 from sparring.registry import Entry, default_registry
+
+if TYPE_CHECKING:
+    from sparring.source import GameSource
 
 __all__ = ["command"]
 
+LONGEST = 20
+"""Options of single games above which a source's own are left to `plugins info SOURCE:GAME`."""
+
 
 def command(name: str) -> None:
-    """Show the declaration of every plugin of that name."""
+    """Show the declaration of every plugin of that name, or the options of one game, such as `gym:Hopper-v5`."""
+    from sparring.source import GameSource
+
     registry = default_registry()
     entries = [entry for entry in registry.entries if name in (entry.name, f"{entry.kind}.{entry.name}")]
+    family, colon, game = name.partition(":")
+    if colon and family in registry.names("game"):
+        source = registry.load(registry.find("game", family))
+        assert issubclass(source, GameSource)
+        show(_of_game(source, game))
+        return
     if not entries:
         known = {entry.name for entry in registry.entries}
         raise RequestError(f"unknown plugin {name!r}: {nearest(name, known)}")
     for entry in entries:
-        show(_declaration(entry, registry.load(entry)))
-        options = _options(registry.load(entry))
-        if options is not None:
-            show(options)
+        plugin = registry.load(entry)
+        show(_declaration(entry, plugin))
+        for table in (_table("options", _rows(plugin.Options)), _of_games(plugin)):
+            if table is not None:
+                show(table)
 
 
 def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
@@ -62,27 +79,61 @@ def _of_kind(plugin: type[Plugin]) -> dict[str, str]:
     return {}
 
 
-def _options(plugin: type[Plugin]) -> Table | None:
-    """The options with type, default, range and meaning; None if there are none."""
-    schema: dict[str, Any] = plugin.Options.model_json_schema()
-    fields = schema.get("properties", {})
-    if not fields:
+def _of_game(source: type[GameSource], game: str) -> Table:
+    """The options of one game.
+
+    Raises:
+        RequestError: it has none, or its source leaves them to the loading of the game.
+    """
+    declared = source().game_options(game)
+    found = None if declared is None else _table(f"options of {source.name}:{game}", _rows(declared))
+    if found is None:
+        raise RequestError(f"{source.name}:{game}: no options are declared of it")
+    return found
+
+
+def _of_games(plugin: type[Plugin]) -> Table | None:
+    """The options of a source's games: of all of them, where a few games have a few, or else those that all have."""
+    from sparring.source import GameSource
+
+    if not issubclass(plugin, GameSource):
         return None
-    table = Table(title="options", title_justify="left")
-    for name in ("option", "type", "default", "range", "unit", "meaning"):
+    source = plugin()
+    rows = {game: _rows(source.game_options(game) or NoOptions) for game in source.catalogue()}
+    shared = [row for row in next(iter(rows.values()), []) if all(row in theirs for theirs in rows.values())]
+    own = [(game, *row) for game, theirs in rows.items() for row in theirs if row not in shared]
+    if len(own) > LONGEST:
+        more = f"; what else one has, `sparring plugins info {plugin.name}:{next(iter(rows))}` shows"
+        return _table(f"options of every game{more}", shared)
+    return _table("options of its games", [*(("all", *row) for row in shared), *own], "game")
+
+
+def _table(title: str, rows: Sequence[tuple[str, ...]], *first: str) -> Table | None:
+    """Rows of options; None if there are none."""
+    if not rows:
+        return None
+    table = Table(title=title, title_justify="left")
+    for name in (*first, "option", "type", "default", "range", "unit", "meaning"):
         table.add_column(name)
-    for name, field in fields.items():
-        shape = _shape(field, schema.get("$defs", {}))
-        default, measured = str(field.get("default", "-")), str(field.get("unit", "-"))
-        told = (name, shape[0], default, shape[1], measured, field.get("description", ""))
-        table.add_row(*[escape(part) for part in told])
+    for row in rows:
+        table.add_row(*[escape(part) for part in row])
     return table
 
 
-def _shape(field: dict[str, Any], definitions: dict[str, Any]) -> tuple[str, str]:
+def _rows(options: type[PluginOptions]) -> list[tuple[str, ...]]:
+    """Name, type, default, range, unit and meaning of each option."""
+    return [_row(name, field) for name, field in option_fields(options).items()]
+
+
+def _row(name: str, field: dict[str, Any]) -> tuple[str, ...]:
+    kind, legal = _shape(field)
+    default = field.get("default", "-")
+    told = "none" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+    return name, kind, told, legal, str(field.get("unit", "-")), field.get("description", "")
+
+
+def _shape(field: dict[str, Any]) -> tuple[str, str]:
     """Type and range of an option."""
-    if "$ref" in field:
-        field = field | definitions[field["$ref"].rsplit("/", 1)[-1]]
     if "enum" in field:
         return "choice", ", ".join(str(value) for value in field["enum"])
     limits = (("minimum", ">="), ("exclusiveMinimum", ">"), ("maximum", "<="), ("exclusiveMaximum", "<"))

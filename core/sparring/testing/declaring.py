@@ -7,11 +7,19 @@ from typing import Any
 
 from sparring.errors import RequestError, nearest
 from sparring.forms import Form
-from sparring.plugin import INTERFACE, Plugin
+from sparring.option_fields import option_fields
+from sparring.plugin import INTERFACE, Plugin, PluginOptions
 from sparring.specs import NAME
 from sparring.testing.subject import Subject
 
-__all__ = ["announced_by_its_name", "declaration_complete", "defaults_are_legal", "plugin_pickles", "refuses_nonsense"]
+__all__ = [
+    "announced_by_its_name",
+    "declaration_complete",
+    "defaults_are_legal",
+    "illegal_settings",
+    "plugin_pickles",
+    "refuses_nonsense",
+]
 
 LONGEST_SUMMARY = 120
 
@@ -74,12 +82,7 @@ def defaults_are_legal(subject: Subject) -> None:
 
 def refuses_nonsense(subject: Subject) -> None:
     """An unknown option, and a value out of type or range, is refused by name."""
-    schema: dict[str, Any] = subject.plugin.Options.model_json_schema()
-    wrong: list[tuple[str, object]] = [("no_such_option", 1)]
-    for name, field in schema.get("properties", {}).items():
-        whole = field | schema.get("$defs", {}).get(str(field.get("$ref", "")).rsplit("/", 1)[-1], {})
-        wrong += [(name, value) for value in _illegal(whole)]
-    for name, value in wrong:
+    for name, value in illegal_settings(subject.plugin.Options):
         try:
             subject.plugin.configured({name: value})
         except RequestError as error:
@@ -90,6 +93,12 @@ def refuses_nonsense(subject: Subject) -> None:
 
 
 REFUSE = "derive Options from PluginOptions, set ranges with Field(ge=..., le=...), and leave __init__ to Plugin"
+
+
+def illegal_settings(options: type[PluginOptions]) -> list[tuple[str, object]]:
+    """Settings that must be refused: an option that there is not, and values out of type or range of each there is."""
+    fields = option_fields(options).items()
+    return [("no_such_option", 1), *((name, value) for name, field in fields for value in _illegal(field))]
 
 
 def _illegal(field: dict[str, Any]) -> list[object]:

@@ -11,6 +11,7 @@ import numpy as np
 from sparring.access import ActionAccess, OpponentAccess
 from sparring.errors import RefusedError, RequestError
 from sparring.game import Game
+from sparring.game_options import load_from
 from sparring.markov.game import MarkovGame
 from sparring.sameness import fingerprint
 from sparring.specs import parse
@@ -58,7 +59,7 @@ def games_load_again(bench: GameBench) -> None:
                 f"its spec {game.spec!r} names the family {spec.family!r}", f"begin it with {bench.source.name}:", label
             )
         again: dict[str, Callable[[], Game]] = {
-            f"loading {game.spec!r} again": partial(bench.source.load, spec.name, spec.options),
+            f"loading {game.spec!r} again": partial(load_from, bench.source, spec.name, spec.options),
             "pickling it": partial(pickle.loads, pickle.dumps(game)),
         }
         for how, make in again.items():
@@ -90,7 +91,7 @@ def refuses_what_it_does_not_know(bench: GameBench) -> None:
     known = bench.games[0][0]
     for name, options in (("no-such-game", {}), (parse(known).name, {**parse(known).options, "no_such_option": 1})):
         try:
-            bench.source.load(name, options)
+            load_from(bench.source, name, options)
         except RequestError:
             continue
         except Exception as error:

@@ -13,6 +13,7 @@ from sparring.budgets import LP_RADIUS, MIXING_PROBABILITY
 from sparring.errors import MissingError, RefusedError, RequestError
 from sparring.extensive.game import ExtensiveGame
 from sparring.game import Game
+from sparring.game_options import load_from
 from sparring.markov.game import MarkovGame
 from sparring.matrix.game import MatrixGame
 from sparring.policy import Policy
@@ -74,7 +75,7 @@ class GameBench(Bench):
     def _load(self, name: str) -> Game:
         spec = parse(name)
         try:
-            return self.source.load(spec.name, spec.options)
+            return load_from(self.source, spec.name, spec.options)
         except MissingError:
             raise
         except RequestError as error:  # a name that needs a path or an option is no example

@@ -20,6 +20,7 @@ from sparring.testing import (
     charging,
     declaring,
     deviating,
+    game_options,
     game_promises,
     games,
     loaders,
@@ -176,6 +177,7 @@ def _of_game(subject: Subject) -> Iterator[Promise]:
     yield from _behaviour(bench)
     yield game_promises.games_are_whole, bench
     yield game_promises.refuses_what_it_does_not_know, bench
+    yield game_options.options_are_as_declared, bench
     yield behaving.same_seed_same_result, bench
     yield game_promises.games_load_again, bench
     yield from _policies(bench)

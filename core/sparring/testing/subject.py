@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparring.forms import Form
-from sparring.plugin import Plugin
+from sparring.option_fields import option_fields
+from sparring.plugin import Plugin, PluginOptions
 from sparring.registry import Entry, Registry
 from sparring.testing.check import CheckFailure
 
-__all__ = ["Subject"]
+__all__ = ["Subject", "choices_of", "extremes_of"]
 
 LARGEST = 16
 """Of the ends of ranges that are tried: an option may well say how much work there is to do."""
@@ -60,25 +61,29 @@ class Subject:
     @property
     def variants(self) -> list[dict[str, Any]]:
         """The default options, and each other choice of every option that is a choice."""
-        schema: dict[str, Any] = self.plugin.Options.model_json_schema()
-        found: list[dict[str, Any]] = [{}]
-        for name, told in schema.get("properties", {}).items():
-            whole = told | schema.get("$defs", {}).get(str(told.get("$ref", "")).rsplit("/", 1)[-1], {})
-            found += [{name: choice} for choice in whole.get("enum", ()) if choice != told.get("default")]
-        return found
+        return [{}, *choices_of(self.plugin.Options)]
 
     @property
     def extremes(self) -> list[dict[str, Any]]:
         """Each choice, and each end of its range, of every option, alone."""
-        schema: dict[str, Any] = self.plugin.Options.model_json_schema()
-        found = [options for options in self.variants if options]
-        for name, told in schema.get("properties", {}).items():
-            whole = told | schema.get("$defs", {}).get(str(told.get("$ref", "")).rsplit("/", 1)[-1], {})
-            ends = [whole[end] for end in ("minimum", "maximum") if end in whole]
-            ends = [False, True] if whole.get("type") == "boolean" else ends
-            found += [{name: end} for end in ends if end != told.get("default") and abs(end) <= LARGEST]
-        return found
+        return extremes_of(self.plugin.Options)
 
     def failure(self, cause: str, remedy: str, where: str = "") -> CheckFailure:
         """What to raise for a promise that is not kept; `where` is the game or file it was seen on."""
         return CheckFailure(cause, f"{self.place}, {where}" if where else self.place, remedy)
+
+
+def choices_of(options: type[PluginOptions]) -> list[dict[str, Any]]:
+    """Each choice but the default, of every option that is a choice, alone."""
+    fields = option_fields(options).items()
+    return [{name: choice} for name, told in fields for choice in told.get("enum", ()) if choice != told.get("default")]
+
+
+def extremes_of(options: type[PluginOptions]) -> list[dict[str, Any]]:
+    """Each choice, and each end of its range, of every option, alone."""
+    found = choices_of(options)
+    for name, told in option_fields(options).items():
+        ends = [told[end] for end in ("minimum", "maximum") if end in told]
+        ends = [False, True] if told.get("type") == "boolean" else ends
+        found += [{name: end} for end in ends if end != told.get("default") and abs(end) <= LARGEST]
+    return found

@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sparring import hookimpl
-from sparring.errors import RequestError
+from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.game import Game
+from sparring.plugin import PluginOptions
 from sparring.source import GameSource
 from sparring.specs import Scalar, Spec
-from sparring_games.gymnasium.atari import VIEWS, View
+from sparring_games.gymnasium.atari import View
 from sparring_games.gymnasium.game import GymnasiumGame
+from sparring_games.gymnasium.options import AleOptions, with_those_of
 from sparring_games.gymnasium.recipe import Recipe, environment_options
 from sparring_games.gymnasium.source import own_options
 
-STANDARD: dict[str, type] = {
-    "noop_max": int, "frame_skip": int, "size": int, "stack": int, "terminal_on_life_loss": bool, "scaled": bool,
-}  # fmt: skip
+STANDARD = ("noop_max", "frame_skip", "size", "stack", "terminal_on_life_loss", "scaled")
+"""Options that only the standard preprocessing has."""
 
 
 class Ale(GameSource):
     """Atari games by name; `preprocessing` says what the agent sees, other options are the emulator's.
 
-    `preprocessing=standard` is Gymnasium's `AtariPreprocessing` with four frames stacked (options `noop_max`,
-    `frame_skip`, `size`, `stack`, `terminal_on_life_loss`, `scaled`); `crop80` one grey frame of the field, 80 by 80;
-    `raw` the screen. The emulator repeats an action with probability .25 unless `repeat_action_probability` is given.
+    `preprocessing=standard` is Gymnasium's `AtariPreprocessing` with four frames stacked; `crop80` one grey frame of
+    the field, 80 by 80; `raw` the screen.
     """
 
     name: ClassVar[str] = "ale"
@@ -39,15 +39,19 @@ class Ale(GameSource):
         """A few; the emulator lists all of its own."""
         return ("Breakout", "Freeway", "Pong")
 
+    def game_options(self, name: str) -> type[PluginOptions]:
+        """What the agent sees, and what the emulator takes."""
+        return with_those_of(f"ALE/{name}-v5", AleOptions)
+
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Start the emulator to see what the game shows."""
         spec = str(Spec(self.name, name, dict(options)))
-        own, rest = own_options(spec, options)
+        own, rest = own_options(options)
         view, emulator = _view(spec, rest)
         engine: dict[str, Any] = dict(environment_options(spec, emulator))
         if view.name == "standard":
             if "frameskip" in engine:
-                raise RequestError(f"{spec}: the standard preprocessing skips frames itself; give frame_skip=N instead")
+                raise RefusedError(f"{spec}: the standard preprocessing skips frames itself; give frame_skip=N instead")
             engine["frameskip"] = 1
         return GymnasiumGame.of(Recipe(spec, f"ALE/{name}-v5", tuple(sorted(engine.items())), view=view, **own))
 
@@ -56,18 +60,12 @@ def _view(spec: str, options: Mapping[str, Scalar]) -> tuple[View, dict[str, Sca
     """What the agent sees, and the options that are not about it.
 
     Raises:
-        RequestError: an illegal value, or one for another preprocessing.
+        RefusedError: an option for another preprocessing.
     """
     name = options.get("preprocessing", "standard")
-    if name not in VIEWS:
-        raise RequestError(f"{spec}: preprocessing={name!r}, choose from: {', '.join(VIEWS)}")
     given = {key: value for key, value in options.items() if key in STANDARD}
-    for key, value in given.items():
-        if name != "standard":
-            raise RequestError(f"{spec}: {key} belongs to preprocessing=standard, here it is {name}; leave it out")
-        least = 0 if STANDARD[key] is bool or key == "noop_max" else 1
-        if type(value) is not STANDARD[key] or float(value) < least:
-            raise RequestError(f"{spec}: {key}={value!r} is no legal {STANDARD[key].__name__}")
+    if given and name != "standard":
+        raise RefusedError(f"{spec}: {min(given)} belongs to preprocessing=standard, here it is {name}; leave it out")
     rest = {key: value for key, value in options.items() if key not in STANDARD and key != "preprocessing"}
     fields: dict[str, Any] = {"name": name, **given}
     return View(**fields), rest

@@ -10,7 +10,7 @@ import importlib
 import math
 from typing import Any
 
-from sparring.errors import RequestError
+from sparring.errors import RefusedError
 from sparring_games.gymnasium.engine import is_mujoco
 
 __all__ = ["capsule_mass", "write_legacy_masses"]
@@ -25,11 +25,11 @@ def write_legacy_masses(environment: Any, spec: str) -> None:
     """Compile an environment's model anew with the old masses; capsules that state their mass keep it.
 
     Raises:
-        RequestError: the environment does not simulate with MuJoCo.
+        RefusedError: the environment does not simulate with MuJoCo.
     """
     inside = environment.unwrapped
     if not is_mujoco(inside):
-        raise RequestError(
+        raise RefusedError(
             f"{spec}: masses=legacy is for MuJoCo's robots, this environment has no capsules; leave it out"
         )
     mujoco: Any = importlib.import_module("mujoco")

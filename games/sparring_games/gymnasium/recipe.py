@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,14 +15,12 @@ from sparring_games.gymnasium.atari import View
 from sparring_games.gymnasium.complaints import listen
 from sparring_games.gymnasium.engine import engine, engine_faults, known_ids, nearest_ids, with_atari
 from sparring_games.gymnasium.masses import write_legacy_masses
+from sparring_games.gymnasium.options import DRAWING, FIXED, parameters_of
 
 __all__ = ["OWN_OPTIONS", "Recipe", "environment_options"]
 
 OWN_OPTIONS = ("masses", "max_episode_steps")
 """Options of the family; all others go to the environment."""
-FIXED = ("game", "self", "args", "kwargs", "model_path", "observation_space")
-"""What an environment's maker takes and a user does not give."""
-DRAWING = ("render_mode", "camera_id", "camera_name", "width", "height")
 FRAMES = 108_000
 """Frames after which the Arcade Learning Environment cuts an episode unless told otherwise."""
 
@@ -122,7 +119,7 @@ class Recipe:
 
     def _misfit(self, error: TypeError) -> RequestError:
         """What to say where the environment does not take the options."""
-        known = _parameters(engine().spec(self._name))
+        known = [name for name, _ in parameters_of(engine().spec(self._name))]
         for name, _ in self.options:
             if name not in known:
                 own = [] if self._atari else OWN_OPTIONS
@@ -133,20 +130,6 @@ class Recipe:
 def _short(identifier: str) -> str:
     """What the `ale` family calls an Atari game."""
     return identifier.removeprefix("ALE/").removesuffix("-v5")
-
-
-def _parameters(registered: Any) -> list[str]:
-    """Names of the options that an environment's class, or those it derives from, takes."""
-    registration: Any = __import__("gymnasium.envs.registration", fromlist=["load_env_creator"])
-    creator = registered.entry_point
-    made: Any = registration.load_env_creator(creator) if isinstance(creator, str) else creator
-    homes: list[Any] = (
-        [vars(home)["__init__"] for home in made.__mro__[:-1] if "__init__" in vars(home)]
-        if inspect.isclass(made)
-        else [made]
-    )
-    found = [name for home in homes for name in inspect.signature(home).parameters]
-    return sorted(set(found) - {*FIXED, *DRAWING})
 
 
 def environment_options(spec: str, given: Mapping[str, Scalar]) -> tuple[tuple[str, Any], ...]:

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from sparring import hookimpl
-from sparring.errors import RequestError
 from sparring.forms import Form
 from sparring.game import Game
+from sparring.plugin import PluginOptions
 from sparring.source import GameSource
 from sparring.specs import Scalar, Spec
 from sparring_games.gymnasium.game import GymnasiumGame
+from sparring_games.gymnasium.options import GymOptions, with_those_of
 from sparring_games.gymnasium.recipe import OWN_OPTIONS, Recipe, environment_options
 
 KNOWN = (
     "Ant-v5", "CartPole-v1", "HalfCheetah-v5", "Hopper-v5", "Humanoid-v5", "InvertedPendulum-v5", "Walker2d-v5",
 )  # fmt: skip
-MASSES = ("modern", "legacy")
 
 
 class Gym(GameSource):
@@ -36,26 +36,21 @@ class Gym(GameSource):
         """Robots and a cart; Gymnasium itself lists all of its own."""
         return KNOWN
 
+    def game_options(self, name: str) -> type[PluginOptions]:
+        """The family's own, and what the environment takes."""
+        return with_those_of(name, GymOptions)
+
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Make an environment to see what it is."""
         spec = str(Spec(self.name, name, dict(options)))
-        own, rest = own_options(spec, options)
+        own, rest = own_options(options)
         return GymnasiumGame.of(Recipe(spec, name, environment_options(spec, rest), **own))
 
 
-def own_options(spec: str, options: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, Scalar]]:
-    """The family's own options as fields of a recipe, and the rest.
-
-    Raises:
-        RequestError: one has an illegal value.
-    """
-    masses, steps = options.get("masses", "modern"), options.get("max_episode_steps")
-    if masses not in MASSES:
-        raise RequestError(f"{spec}: masses={masses!r}, choose from: {', '.join(MASSES)}")
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise RequestError(f"{spec}: max_episode_steps={steps}, give a whole number from 1")
+def own_options(options: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, Scalar]]:
+    """The family's own options as fields of a recipe, and the rest."""
     rest = {name: value for name, value in options.items() if name not in OWN_OPTIONS}
-    return {"masses": masses, "max_steps": steps}, rest
+    return {"masses": options.get("masses", "modern"), "max_steps": options.get("max_episode_steps")}, rest
 
 
 @hookimpl

@@ -8,10 +8,11 @@ from typing import ClassVar
 from sparring import hookimpl
 from sparring.forms import Form
 from sparring.game import Game
+from sparring.plugin import PluginOptions
 from sparring.source import GameSource
 from sparring.specs import Scalar
 from sparring_games.matrix import matching_pennies, payoffs_from_file, rock_paper_scissors
-from sparring_games.named_games import make_named
+from sparring_games.named_games import make_named, options_of_named
 
 MAKERS: dict[str, Callable[..., Game]] = {
     "rock-paper-scissors": rock_paper_scissors,
@@ -29,6 +30,10 @@ class Matrix(GameSource):
     def catalogue(self) -> tuple[str, ...]:
         """The named games, and `file`."""
         return (*MAKERS, "file")
+
+    def game_options(self, name: str) -> type[PluginOptions]:
+        """A file's path where it is an option; none otherwise."""
+        return options_of_named(name, {})
 
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Make a named game, or read one: `matrix:file(path=payoffs.csv)` or `matrix:./payoffs.csv`."""

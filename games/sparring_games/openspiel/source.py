@@ -11,9 +11,11 @@ from sparring.extensive.game import ExtensiveGame
 from sparring.extensive.policy import TreePolicy
 from sparring.forms import Form
 from sparring.game import Game
+from sparring.plugin import PluginOptions
 from sparring.source import GameSource
 from sparring.specs import Scalar, Spec
 from sparring_games.openspiel.compile import compile_game, load_openspiel
+from sparring_games.openspiel.options import options_of
 from sparring_games.openspiel.policy import probabilities_of
 
 BARE = ("kuhn_poker", "leduc_poker", "liars_dice", "goofspiel")
@@ -59,6 +61,10 @@ class OpenSpiel(GameSource):
     def catalogue(self) -> tuple[str, ...]:
         """The games that need no family; OpenSpiel itself lists all of its own."""
         return BARE
+
+    def game_options(self, name: str) -> type[PluginOptions] | None:
+        """The parameters that OpenSpiel declares of a game, with their defaults."""
+        return options_of(name)
 
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Compile a game or read it from the cache."""

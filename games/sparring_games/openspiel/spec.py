@@ -19,7 +19,7 @@ from typing import Any
 from sparring.errors import RequestError, nearest
 from sparring_games.openspiel.engine import engine
 
-__all__ = ["GameRequest", "parse_game"]
+__all__ = ["BARE_DEFAULTS", "GameRequest", "declared_parameters", "parse_game"]
 
 BARE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "goofspiel": {"num_cards": 4, "imp_info": True, "points_order": "descending"},
@@ -41,12 +41,12 @@ class GameRequest:
     @property
     def tailored(self) -> bool:
         """Whether a parameter differs from what the name alone means."""
-        usual = {**_declared(self.name), **BARE_DEFAULTS.get(self.name, {})}
+        usual = {**declared_parameters(self.name), **BARE_DEFAULTS.get(self.name, {})}
         return any(value != usual.get(key) for key, value in self.parameters.items())
 
     def identity(self) -> dict[str, Any]:
         """Return name and all parameters, declared defaults filled in, so that equal games are equal."""
-        return {"name": self.name, **_declared(self.name), **self.parameters}
+        return {"name": self.name, **declared_parameters(self.name), **self.parameters}
 
     def games(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield name and parameters of this game and of the games among its parameters."""
@@ -71,7 +71,7 @@ def parse_game(spec: str) -> GameRequest:
         RequestError: malformed text, unknown game or parameter, a value of the wrong type, a missing file.
     """
     name, given = _read(spec, spec.strip())
-    if "filename" in _declared(name) and "filename" not in given:
+    if "filename" in declared_parameters(name) and "filename" not in given:
         raise RequestError(f"{spec}: needs a data file; write {name}(filename=PATH)")
     return GameRequest(name, {**BARE_DEFAULTS.get(name, {}), **given})
 
@@ -83,7 +83,7 @@ def _read(spec: str, text: str) -> tuple[str, dict[str, Any]]:
         raise RequestError(f"{spec!r}: {text!r} is not a game; write name or name(key=value,...)")
     name = shape["name"]
     try:
-        _declared(name)
+        declared_parameters(name)
     except LookupError:
         names = engine().registered_names()
         raise RequestError(f"{spec}: OpenSpiel has no game {name!r}; {nearest(name, names)}") from None
@@ -115,7 +115,7 @@ def _fields(spec: str, text: str) -> Iterator[str]:
 
 
 @functools.cache
-def _declared(name: str) -> Mapping[str, Any]:
+def declared_parameters(name: str) -> Mapping[str, Any]:
     """Return the parameters of a registered game with their defaults.
 
     Raises:
@@ -131,7 +131,7 @@ def _declared(name: str) -> Mapping[str, Any]:
 
 def _value(spec: str, name: str, key: str, raw: str) -> Any:
     """Convert `raw` to the type of the declared default of `key`."""
-    declared = _declared(name)
+    declared = declared_parameters(name)
     if key not in declared:
         raise RequestError(f"{spec}: {name} has no parameter {key!r}; {nearest(key, declared)}")
     wanted = type(declared[key])

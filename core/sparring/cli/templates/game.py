@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from sparring import hookimpl
 from sparring.errors import RequestError, nearest
 from sparring.forms import Form
 from sparring.game import Game
 from sparring.matrix.game import MatrixGame
+from sparring.plugin import NoOptions, PluginOptions, unit
 from sparring.source import GameSource
 from sparring.specs import Scalar
+
+
+class HideAndSeekOptions(PluginOptions):
+    """Options of `hide-and-seek`."""
+
+    places: int = Field(3, ge=2, le=1000, description="to hide in", json_schema_extra=unit("places"))
 
 
 class TemplateNameGames(GameSource):
@@ -33,20 +41,19 @@ class TemplateNameGames(GameSource):
         """The games by name."""
         return ("hide-and-seek",)
 
+    def game_options(self, name: str) -> type[PluginOptions]:
+        """What a game may be told; the core refuses anything else before `load`."""
+        return HideAndSeekOptions if name == "hide-and-seek" else NoOptions
+
     def load(self, name: str, options: Mapping[str, Scalar]) -> Game:
         """Make a game.
 
         Raises:
-            RequestError: there is no such game or option, or there are fewer than two places.
+            RequestError: there is no such game.
         """
         if name not in self.catalogue():
             raise RequestError(f"unknown game '{self.name}:{name}': {nearest(name, self.catalogue())}")
-        for option in options:
-            if option != "places":
-                raise RequestError(f"{self.name}:{name}: there is no option {option!r}; {nearest(option, ['places'])}")
-        places = options.get("places", 3)
-        if isinstance(places, bool) or not isinstance(places, int) or not 2 <= places <= 1000:
-            raise RequestError(f"{self.name}:{name}: places = {places!r}, expected a whole number from 2 to 1000")
+        places = HideAndSeekOptions.model_validate(dict(options)).places
         seeker = 2.0 * np.eye(places) - 1.0
         return MatrixGame(f"{self.name}:{name}(places={places})", np.stack([seeker, -seeker]))
 
