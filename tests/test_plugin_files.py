@@ -63,7 +63,7 @@ def test_it_is_listed_told_and_used_by_solve(call, file):
     assert {"kind": "oracle", "name": "mine", "distribution": "my_oracle.py", "version": "unpackaged"} in rows
     kinds = [row["kind"] for row in rows]
     assert kinds == sorted(kinds, key=["game", "threat-model", "oracle", "solver", "bound-backend", "metric",
-                                       "policy-loader"].index)  # fmt: skip
+                                       "policy-loader", "learner"].index)  # fmt: skip
     told = call("--plugin my_oracle.py plugins info mine")[1]
     assert "my_oracle.py unpackaged" in told
     assert str(file(MINE)) in told.replace("\n", "")

@@ -29,11 +29,12 @@ from sparring.recording import (
     nominal_record,
     threat_record,
 )
-from sparring.registry import Registry, default_registry
+from sparring.registry import LEARNER, Registry, default_registry
 from sparring.scoring import Attack, Judge, compared_with_noise, interval_of, interval_over_seeds
 from sparring.specs import parse
 from sparring.streams import stream
 from sparring.summarising import Summary
+from sparring.taking_part import noted
 
 __all__ = ["evaluate"]
 
@@ -87,12 +88,13 @@ def evaluate(
             best response, on an exact form.
     """
     clock, known = Clock(), default_registry() if registry is None else registry
-    policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
     if over not in ("distribution", "seeds"):
         raise RequestError(f"over {over!r}: choose from: distribution, seeds")
     if over == "seeds" and not bounds:
         raise RefusedError(UNPROVED)
     with contextlib.ExitStack() as stack:
+        present = stack.enter_context(noted())
+        policy = duel.check_policy(resolve_policy(victim, duel.game, duel.victim_player, known), Side.VICTIM)
         keeper = None if resume is None else Keeper(stack.enter_context(Journal(Path(resume))))
         game = duel if keeper is None else duel.kept_in(keeper.journal)
         judge = Judge(game, policy, episodes, seed, keeper)
@@ -123,7 +125,9 @@ def evaluate(
         gap=None if best is None else interval.lower - best.exploitability,
         certificates=[certificate_record(certificate) for certificate in proved],
         metrics=figures,
-        provenance=clock.provenance(record_plugins(known, used), seed, command),
+        provenance=clock.provenance(
+            record_plugins(known, [*used, *(each for each in present if each[0] == LEARNER)]), seed, command
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint
 from importlib.util import module_from_spec, spec_from_file_location
@@ -13,7 +13,7 @@ from types import CodeType, ModuleType
 
 from sparring.errors import RequestError, nearest
 from sparring.hookspecs import HOOKS
-from sparring.registry import Entry, PluginError
+from sparring.registry import LEARNER, LEARNERS, Entry, PluginError
 
 __all__ = ["UNPACKAGED", "read_plugin_file"]
 
@@ -39,6 +39,7 @@ def read_plugin_file(path: Path) -> list[Entry]:
     entries = [
         _entry(kind, name, module, path, digest) for kind, hook in HOOKS.items() for name in _given(path, module, hook)
     ]
+    entries += _learners(path, module, digest)
     if not entries:
         raise _fault(path, "it offers no plugin", _missing_hook(module))
     return entries
@@ -47,6 +48,21 @@ def read_plugin_file(path: Path) -> list[Entry]:
 def _entry(kind: str, name: str, module: ModuleType, path: Path, digest: str) -> Entry:
     point = EntryPoint(f"{kind}.{name}", module.__name__, "sparring")
     return Entry(kind, name, path.name, UNPACKAGED, point, path.resolve(), digest)
+
+
+def _learners(path: Path, module: ModuleType, digest: str) -> list[Entry]:
+    """The learners that the file names in a mapping `sparring_learners`; each is a callable at its top."""
+    named = getattr(module, "sparring_learners", {})
+    if not isinstance(named, Mapping):
+        raise _fault(path, f"sparring_learners is {named!r}, expected a mapping from names to callables")
+    entries = []
+    for name, make in named.items():
+        place = getattr(make, "__name__", "")
+        if not callable(make) or getattr(module, place, None) is not make:
+            raise _fault(path, f"sparring_learners names {name!r}: {make!r} is no function or class at the top of it")
+        point = EntryPoint(str(name), f"{module.__name__}:{place}", LEARNERS)
+        entries.append(Entry(LEARNER, str(name), path.name, UNPACKAGED, point, path.resolve(), digest))
+    return entries
 
 
 class _Fresh(SourceFileLoader):

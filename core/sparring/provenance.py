@@ -54,7 +54,7 @@ def record_plugins(registry: Registry, used: Iterable[tuple[str, str]]) -> list[
         used: kind and name of each; a name may have its distribution before a colon, and `python` where code made it.
     """
     records = []
-    for kind, given in sorted(set(used)):
+    for kind, given in sorted(set(used)):  # one plugin may be named with its distribution and without
         distributor, _, name = given.rpartition(":")
         try:
             entry = registry.find(kind, name, distributor or None)
@@ -65,7 +65,7 @@ def record_plugins(registry: Registry, used: Iterable[tuple[str, str]]) -> list[
         records.append(
             PluginRecord(name=name, kind=kind, distribution=entry.distribution, version=entry.version, sha256=sha)
         )
-    return records
+    return [record for place, record in enumerate(records) if record not in records[:place]]
 
 
 @cache

@@ -21,15 +21,29 @@ from sparring import hookspecs
 from sparring.errors import RequestError, SparringError, nearest
 from sparring.hookspecs import HOOKS
 from sparring.specs import Spec, parse
+from sparring.taking_part import note
 
 if TYPE_CHECKING:
     from sparring.game import Game
     from sparring.plugin import Plugin
     from sparring.source import GameSource
 
-__all__ = ["Entry", "PluginError", "Registry", "default_registry", "installed_entries"]
+__all__ = [
+    "LEARNER",
+    "LEARNERS",
+    "Entry",
+    "PluginError",
+    "Registry",
+    "default_registry",
+    "installed_entries",
+    "installed_learners",
+]
 
 GROUP = "sparring"
+LEARNERS = "sparring.learners"
+"""Entry points of learners, by name; each leads to a callable that makes one from its options."""
+LEARNER = "learner"
+"""The kind that learners are listed as; they are no plugins with a hook of their own."""
 DISABLE = "SPARRING_DISABLE"
 FAMILIES = ("game", "policy-loader")
 """Kinds whose name stands before the colon of a spec, where other kinds may name a distribution."""
@@ -75,13 +89,19 @@ class Entry:
 
 def installed_entries() -> list[Entry]:
     """All announced plugins, without importing any."""
-    entries = []
-    for point in entry_points(group=GROUP):
-        kind, _, name = point.name.partition(".")
-        distribution = point.dist
-        label, version = (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
-        entries.append(Entry(kind, name, label, version, point))
-    return sorted(entries, key=_order)
+    found = [_entry(*point.name.partition(".")[::2], point) for point in entry_points(group=GROUP)]
+    return sorted(found, key=_order)
+
+
+def installed_learners() -> list[Entry]:
+    """All announced learners, without importing any."""
+    return sorted([_entry(LEARNER, point.name, point) for point in entry_points(group=LEARNERS)], key=_order)
+
+
+def _entry(kind: str, name: str, point: EntryPoint) -> Entry:
+    distribution = point.dist
+    label, version = (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
+    return Entry(kind, name, label, version, point)
 
 
 def _order(entry: Entry) -> tuple[int, str, str]:
@@ -101,6 +121,7 @@ class Registry:
 
     entries: list[Entry] = field(default_factory=installed_entries)
     disabled: frozenset[str] = field(default_factory=disabled_names)
+    learners: list[Entry] = field(default_factory=installed_learners)
 
     def __post_init__(self) -> None:
         self._manager = pluggy.PluginManager("sparring")
@@ -108,15 +129,20 @@ class Registry:
         self._classes: dict[tuple[str, str, str], type[Plugin]] = {}
         self.switched_off: list[Entry] = []
         """Announced plugins that `disabled` names."""
-        announced, self.entries = self.entries, []
+        announced = [*self.entries, *self.learners]
+        self.entries, self.learners = [], []
         self._announce(announced)
 
     def _announce(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            (self.switched_off if entry.handles & self.disabled else self.entries).append(entry)
+            (self.switched_off if entry.handles & self.disabled else self._of(entry.kind)).append(entry)
+
+    def _of(self, kind: str) -> list[Entry]:
+        """Where entries of a kind are kept."""
+        return self.learners if kind == LEARNER else self.entries
 
     def add_file(self, path: Path) -> list[Entry]:
-        """Take in the plugins of a single Python file, which is run: naming it is the user's consent.
+        """Take in the plugins and learners of a single Python file, which is run: naming it is the user's consent.
 
         They are asked for by name like any other, or as `my_threat.py:name` where somebody else has the name too.
 
@@ -129,7 +155,8 @@ class Registry:
         """
         from sparring.plugin_files import read_plugin_file
 
-        here = [entry for entry in (*self.entries, *self.switched_off) if entry.distribution == path.name]
+        every = (*self.entries, *self.learners, *self.switched_off)
+        here = [entry for entry in every if entry.distribution == path.name]
         if any(entry.file != path.resolve() for entry in here):
             raise RequestError(
                 f"--plugin {path}: there is another {path.name}, which names plugins; rename one of them"
@@ -150,7 +177,7 @@ class Registry:
 
     def names(self, kind: str) -> list[str]:
         """Names of one kind, sorted; two plugins with one name appear once."""
-        return sorted({entry.name for entry in self.entries if entry.kind == kind})
+        return sorted({entry.name for entry in self._of(kind) if entry.kind == kind})
 
     def find(self, kind: str, name: str, distribution: str | None = None) -> Entry:
         """The announced plugin of that kind and name.
@@ -158,7 +185,7 @@ class Registry:
         Raises:
             RequestError: there is none, or there are two and `distribution` picks none of them.
         """
-        matching = [entry for entry in self.entries if entry.kind == kind and entry.name == name]
+        matching = [entry for entry in self._of(kind) if entry.kind == kind and entry.name == name]
         chosen = [entry for entry in matching if distribution in (None, entry.distribution)]
         if not matching:
             raise RequestError(f"unknown {kind} {name!r}: {nearest(name, self.names(kind))}")
@@ -194,6 +221,7 @@ class Registry:
         entry = self.find(kind, spec.name, spec.family)
         made = self.load(entry).configured(dict(spec.options))
         made.announced = f"{entry.distribution}:{entry.name}"
+        note(kind, made.announced)
         return made
 
     def load_game(self, text: str) -> Game:

@@ -44,9 +44,10 @@ def command(target: str, strict: bool = False) -> int:
 
 def _meant(registry: Registry, target: str) -> list[Entry]:
     """The entries that a name stands for."""
-    found = [entry for entry in registry.entries if target in entry.handles or _plain(target) in _packages(entry)]
+    every = (*registry.entries, *registry.learners)
+    found = [entry for entry in every if target in entry.handles or _plain(target) in _packages(entry)]
     if not found:
-        known = {name for entry in registry.entries for name in (entry.name, entry.distribution)}
+        known = {name for entry in every for name in (entry.name, entry.distribution)}
         raise RequestError(f"unknown plugin or package {target!r}: {nearest(target, known)}")
     return found
 

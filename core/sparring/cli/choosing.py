@@ -25,6 +25,6 @@ def registry(files: Iterable[Path], disabled: Iterable[str]) -> Registry:
     off = {handle for entry in made.switched_off for handle in entry.handles}
     for name in names:
         if name not in off:
-            known = {handle for entry in made.entries for handle in entry.handles}
+            known = {handle for entry in (*made.entries, *made.learners) for handle in entry.handles}
             raise RequestError(f"--disable {name!r}: there is no such plugin; {nearest(name, known)}")
     return made

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -13,7 +14,7 @@ from sparring.cli.tables import show
 from sparring.errors import RequestError, nearest
 from sparring.option_fields import option_fields
 from sparring.plugin import NoOptions, Plugin, PluginOptions
-from sparring.registry import Entry, default_registry
+from sparring.registry import LEARNER, Entry, default_registry
 
 if TYPE_CHECKING:
     from sparring.source import GameSource
@@ -29,7 +30,8 @@ def command(name: str) -> None:
     from sparring.source import GameSource
 
     registry = default_registry()
-    entries = [entry for entry in registry.entries if name in (entry.name, f"{entry.kind}.{entry.name}")]
+    every = (*registry.entries, *registry.learners)
+    entries = [entry for entry in every if name in (entry.name, f"{entry.kind}.{entry.name}")]
     family, colon, game = name.partition(":")
     if colon and family in registry.names("game"):
         source = registry.load(registry.find("game", family))
@@ -37,9 +39,12 @@ def command(name: str) -> None:
         show(_of_game(source, game))
         return
     if not entries:
-        known = {entry.name for entry in registry.entries}
+        known = {entry.name for entry in every}
         raise RequestError(f"unknown plugin {name!r}: {nearest(name, known)}")
     for entry in entries:
+        if entry.kind == LEARNER:
+            _show_learner(entry)
+            continue
         plugin = registry.load(entry)
         show(_declaration(entry, plugin))
         for table in (_table("options", _rows(plugin.Options)), _of_games(plugin)):
@@ -47,10 +52,26 @@ def command(name: str) -> None:
                 show(table)
 
 
+def _show_learner(entry: Entry) -> None:
+    """Who announces it, where its code lies, and its options, where it declares them."""
+    from sparring.simulated.learner import door_of
+
+    make = door_of(entry)
+    place: Any = sys.modules.get(make.__module__, make)
+    words = (inspect.getdoc(make) or "-").splitlines()[0]
+    facts = {
+        "learner": entry.name,
+        "summary": words,
+        "distribution": f"{entry.distribution} {entry.version}",
+        "code": inspect.getsourcefile(place) or "-",
+    }
+    show(_facts(facts))
+    table = _table("options", _rows(getattr(make, "Options", NoOptions)))
+    if table is not None:
+        show(table)
+
+
 def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
-    table = Table(show_header=False, box=None)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # where the code lies must be readable to the last letter
     facts = {
         "plugin": f"{entry.kind} {entry.name}",
         "summary": plugin.summary,
@@ -61,7 +82,14 @@ def _declaration(entry: Entry, plugin: type[Plugin]) -> Table:
         "interface": str(plugin.interface),
         "code": inspect.getsourcefile(plugin) or "-",
     }
-    for key, value in (facts | _of_kind(plugin)).items():
+    return _facts(facts | _of_kind(plugin))
+
+
+def _facts(facts: Mapping[str, str]) -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # where the code lies must be readable to the last letter
+    for key, value in facts.items():
         table.add_row(key, escape(value))  # a plugin's own words may hold brackets
     return table
 

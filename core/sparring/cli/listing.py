@@ -9,12 +9,12 @@ __all__ = ["command"]
 
 
 def command(json: str | None) -> None:
-    """List kind, name, distribution and version of every plugin that is announced."""
+    """List kind, name, distribution and version of every plugin and learner that is announced."""
     check_target(json)
-    entries = default_registry().entries
+    registry = default_registry()
     rows = [
         {"kind": entry.kind, "name": entry.name, "distribution": entry.distribution, "version": entry.version}
-        for entry in entries
+        for entry in (*registry.entries, *registry.learners)
     ]
     if json is not None:
         write_document(json, rows)

@@ -9,18 +9,22 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sparring.access import ChargedAccess
 from sparring.attack_game import AttackGame, Effort
 from sparring.attacking import attack
 from sparring.cli.asking import budget_lists, check_target, shell_words, write_document
 from sparring.cli.progress import progress_bar
 from sparring.cli.tables import show, trace_table
+from sparring.document import Provenance
 from sparring.errors import RequestError
+from sparring.exploitability import Interval
 from sparring.files import write_text
 from sparring.provenance import Clock, record_plugins
 from sparring.recording import threat_record
 from sparring.registry import default_registry
 from sparring.solver import Answer, TraceRow
 from sparring.solving import make_solver, solve
+from sparring.taking_part import noted
 
 __all__ = ["Request", "command"]
 
@@ -58,7 +62,7 @@ def command(request: Request) -> None:
     )
     if request.out is not None:
         _make_folder(request.out)
-    with progress_bar(request.iterations, "solving") as advance:
+    with noted() as present, progress_bar(request.iterations, "solving") as advance:
         answer = solve(
             duel,
             solver,
@@ -69,7 +73,11 @@ def command(request: Request) -> None:
             folder=request.out,
             report=lambda row: advance(row.iteration, f"solving, exploitability {row.last:.4g}"),
         )
-    document = _document(request, duel, answer, clock, solver.name)
+        reached = duel.exploitability(answer.policy)
+    present |= {("game", duel.game.family)} if duel.game.family is not None else set()
+    present |= {("solver", solver.name), *(("threat-model", _announced(part)) for part in duel.charged)}
+    provenance = clock.provenance(record_plugins(default_registry(), present), request.seed, shell_words())
+    document = _document(request, duel, answer, reached, provenance)
     if request.out is not None:
         _write_run(request.out, duel, answer, document)
     show(trace_table(answer.trace), aside=request.json == "-")
@@ -85,13 +93,15 @@ def _make_folder(folder: Path) -> None:
         raise RequestError(f"--out {folder}: {error.strerror}") from error
 
 
-def _document(request: Request, duel: AttackGame, answer: Answer, clock: Clock, solver: str) -> dict[str, Any]:
+def _announced(part: ChargedAccess) -> str:
+    return part.announced or f"python:{part.threat}"
+
+
+def _document(
+    request: Request, duel: AttackGame, answer: Answer, reached: Interval, provenance: Provenance
+) -> dict[str, Any]:
     """What was solved, how, and what came out of it."""
-    reached = duel.exploitability(answer.policy)
     best = answer.optimum
-    registry = default_registry()
-    used = [("solver", solver), *[("threat-model", part.announced or f"python:{part.threat}") for part in duel.charged]]
-    provenance = clock.provenance(record_plugins(registry, used), request.seed, shell_words())
     return {
         "schema": SCHEMA,
         "game": {"spec": duel.game.spec, "form": duel.game.form.value, "players": duel.game.players},

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sparring.errors import RefusedError, RequestError
 from sparring.policy import Mixture, Policy
+from sparring.registry import LEARNER, default_registry
 from sparring.simulated.attackers import RandomAttacker
-from sparring.simulated.learner import DEFAULT, learner_of, learners
+from sparring.simulated.learner import DEFAULT, made_of
+from sparring.taking_part import note
 
 if TYPE_CHECKING:
     from sparring.simulated.game import SimulatedGame
@@ -41,9 +43,13 @@ def restored(document: Mapping[str, Any], game: SimulatedGame) -> Policy:
         name = document.get("callable", document.get("spec"))
         raise RefusedError(f"{name}: code of the user's own cannot be made again from its document alone")
     faults = []
-    for spec in (DEFAULT, *(name for name in learners() if name != DEFAULT)):
+    for entry in sorted(default_registry().learners, key=lambda entry: (entry.name != DEFAULT, entry.name)):
         try:
-            return learner_of(spec, game.spec).restore(document)
+            policy = made_of(entry, {}).restore(document)
         except RequestError as error:
             faults.append(str(error))
+            continue
+        note(LEARNER, f"{entry.distribution}:{entry.name}")
+        return policy
+    faults = faults or ["none is installed"]
     raise RequestError(f"a policy of kind {kind!r} is none of a learner's: {faults[0]}")

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib.metadata import entry_points
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import ValidationError
 
 from sparring.attack_game import StepInfo
-from sparring.errors import RefusedError, RequestError, nearest
+from sparring.errors import MissingError, RefusedError, RequestError
+from sparring.plugin import NoOptions, PluginOptions, first_fault
 from sparring.policy import Policy
+from sparring.registry import LEARNER, Entry, default_registry
 from sparring.simulated.spaces import Space
 from sparring.simulated.world import World
-from sparring.specs import parse
+from sparring.specs import Scalar, parse
+from sparring.taking_part import note
 
-__all__ = ["DEFAULT", "GROUP", "Learner", "learner_of", "learners"]
+__all__ = ["DEFAULT", "Learner", "called", "door_of", "learner_of", "learners", "made_of"]
 
-GROUP = "sparring.learners"
-"""Entry points of learners; each leads to a callable that makes one from its options."""
 DEFAULT = "ppo"
 """What `direct` means on this form."""
 
@@ -72,8 +74,8 @@ class Learner(Protocol):
 
 
 def learners() -> list[str]:
-    """Names of the learners that are installed."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    """Names of the learners at hand: those that are installed, and those of files given with `--plugin`."""
+    return default_registry().names(LEARNER)
 
 
 def learner_of(spec: str, where: str) -> Learner:
@@ -86,14 +88,62 @@ def learner_of(spec: str, where: str) -> Learner:
     Raises:
         RefusedError: none is installed.
         RequestError: no such learner, or an option that it does not have.
+        PluginError: it cannot be imported, or makes something else than a learner; the line names its distribution.
     """
     asked = parse(DEFAULT if spec == "direct" else spec)
-    known = {point.name: point for point in entry_points(group=GROUP)}
-    if not known:
+    if not learners():
         raise RefusedError(f"learner {asked.name!r} on {where}: no learner is installed; install one, such as 'ppo'")
-    if asked.name not in known:
-        raise RequestError(f"unknown learner {asked.name!r}: {nearest(asked.name, known)}")
-    made = known[asked.name].load()(**asked.options)
-    if not isinstance(made, Learner):
-        raise RequestError(f"learner {asked.name!r}: {type(made).__name__} is no sparring.simulated.learner.Learner")
+    entry = default_registry().find(LEARNER, asked.name, asked.family)
+    made = made_of(entry, asked.options)
+    note(LEARNER, f"{entry.distribution}:{entry.name}")
     return made
+
+
+def made_of(entry: Entry, options: Mapping[str, Scalar]) -> Learner:
+    """Make a learner from its announcement.
+
+    Raises:
+        RequestError: an option that it does not have, or an illegal value.
+        PluginError: it cannot be imported, or makes something else than a learner; the line names its distribution.
+    """
+    made = called(door_of(entry), options, entry.name)
+    if not isinstance(made, Learner):
+        raise entry.fault(f"it makes {made!r}, expected a sparring.simulated.learner.Learner")
+    return made
+
+
+def called(make: Callable[..., object], options: Mapping[str, Scalar], name: str) -> object:
+    """What a callable makes of options that are seen to be its own: those of its `Options`, or of its signature.
+
+    Raises:
+        RequestError: an option that it does not have, or an illegal value.
+    """
+    declared: type[PluginOptions] | None = getattr(make, "Options", None)
+    try:
+        if declared is not None:
+            declared(**options)
+        else:
+            inspect.signature(make).bind(**options)
+    except ValidationError as error:
+        raise RequestError(f"learner {name}: {first_fault(error, declared or NoOptions)}") from None
+    except TypeError as error:
+        raise RequestError(f"learner {name}: {error}") from None
+    return make(**options)
+
+
+def door_of(entry: Entry) -> Callable[..., object]:
+    """What makes a learner from its options.
+
+    Raises:
+        PluginError: it cannot be imported, or cannot be called.
+    """
+    try:
+        make = entry.point.load()
+    except MissingError:
+        raise
+    except Exception as error:
+        raise entry.fault(f"its import fails with {type(error).__name__}: {error}") from error
+    if not callable(make):
+        raise entry.fault(f"it leads to {make!r}, expected a callable that makes a learner from its options")
+    found: Callable[..., object] = make
+    return found

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sparring.errors import RequestError
-from sparring.plugin import Plugin
 from sparring.registry import Registry
 from sparring.testing.check import Check, Verdict
 from sparring.testing.selecting import checks
@@ -14,13 +14,13 @@ __all__ = ["conformance"]
 
 
 def conformance(
-    kind: str, name_or_class: str | type[Plugin], registry: Registry | None = None, *, strict: bool = False
+    kind: str, name_or_class: str | Callable[..., object], registry: Registry | None = None, *, strict: bool = False
 ) -> Any:
     """Make a pytest test function that runs every check of a plugin, one test a check.
 
     Args:
-        kind: such as `threat-model`.
-        name_or_class: the name that the plugin is announced by, or its class.
+        kind: such as `threat-model`, or `learner`.
+        name_or_class: the name that the plugin is announced by, or its class; of a learner, what makes it.
         registry: where plugins come from; the installed ones if None.
         strict: whether what cannot be checked, because something is not installed, fails.
 

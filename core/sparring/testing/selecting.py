@@ -11,7 +11,7 @@ from sparring.certificates.tabular import TabularBound
 from sparring.errors import RequestError, SparringError, nearest
 from sparring.kinds import BASES
 from sparring.plugin import Plugin
-from sparring.registry import Entry, Registry, default_registry
+from sparring.registry import LEARNER, Entry, Registry, default_registry
 from sparring.source import GameSource, PolicyLoader
 from sparring.testing import (
     backends,
@@ -23,6 +23,7 @@ from sparring.testing import (
     game_options,
     game_promises,
     games,
+    learners,
     loaders,
     metrics,
     oracles,
@@ -43,27 +44,47 @@ Promise = tuple[Callable[[Any], None], Any]
 """A check's function and what it looks at."""
 
 
-def checks(kind: str, name_or_class: str | type[Plugin], registry: Registry | None = None) -> Iterator[Check]:
+def checks(kind: str, name_or_class: str | Callable[..., object], registry: Registry | None = None) -> Iterator[Check]:
     """Yield the checks of a plugin; nothing is run before a check's `run` is called.
 
     Args:
-        kind: such as `threat-model`.
-        name_or_class: the name that the plugin is announced by (`distribution:name` where two have it), or its class.
+        kind: such as `threat-model`, or `learner`.
+        name_or_class: the name that the plugin is announced by (`distribution:name` where two have it), or its class;
+            of a learner, what makes it.
         registry: where plugins come from; the installed ones if None.
 
     Raises:
         RequestError: there is no such kind, or no plugin of that name.
     """
-    if kind not in BASES:
-        raise RequestError(f"unknown kind {kind!r}: {nearest(kind, BASES)}")
+    if kind not in BASES and kind != LEARNER:
+        raise RequestError(f"unknown kind {kind!r}: {nearest(kind, [*BASES, LEARNER])}")
     known = default_registry() if registry is None else registry
+    if kind == LEARNER:
+        return _of_learner(known, name_or_class)
     if isinstance(name_or_class, str):
         distribution, _, name = name_or_class.rpartition(":")
         entry = known.find(kind, name, distribution or None)
         return _of_entry(known, entry)
-    if not issubclass(name_or_class, BASES[kind]):
+    if not isinstance(name_or_class, type) or not issubclass(name_or_class, BASES[kind]):
         raise RequestError(f"{name_or_class.__name__} is no {kind}: expected a subclass of {BASES[kind].__name__}")
     return _of_class(Subject(name_or_class, known))
+
+
+def _of_learner(registry: Registry, given: str | Callable[..., object]) -> Iterator[Check]:
+    """The checks of an announced learner, or of a callable that makes one."""
+    if isinstance(given, str):
+        distribution, _, name = given.rpartition(":")
+        entry = registry.find(LEARNER, name, distribution or None)
+        try:
+            bench = learners.LearnerBench.of(entry)
+        except SparringError as error:
+            yield Check("loads", _promise(_loads), _raiser(str(error), entry.label), entry.label)
+            return
+    else:
+        bench = learners.LearnerBench.of_maker(given)
+    for function in learners.LEARNER_CHECKS:
+        name = _name(function)
+        yield Check(name, _promise(function), _bound(function, bench), bench.place, bench.expected.get(name))
 
 
 def _of_entry(registry: Registry, entry: Entry) -> Iterator[Check]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import ValidationError
 
 from sparring.attack_game import StepInfo
-from sparring.errors import RequestError
 from sparring.policy import Policy
 from sparring.simulated.world import World
 from sparring_plugins.learners.ppo import Ppo
@@ -34,14 +32,15 @@ class PpoLearner(Ppo):
         return NetworkPolicy.of_document(document)
 
 
-def ppo(**options: Any) -> PpoLearner:
-    """PPO from options as specs give them; sizes are text such as `64-64`.
+class _PpoDoor:
+    """Proximal policy optimisation, of feed-forward or recurrent networks (Schulman et al. 2017)."""
 
-    Raises:
-        RequestError: an option does not exist or its value is illegal.
-    """
-    try:
+    Options: ClassVar[type[PpoSettings]] = PpoSettings
+
+    def __call__(self, **options: Any) -> PpoLearner:
+        """PPO from options as specs give them; sizes are text such as `64-64`."""
         return PpoLearner(PpoSettings(**options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(f"learner ppo: {'.'.join(str(p) for p in first['loc'])}: {first['msg']}") from None
+
+
+ppo = _PpoDoor()
+"""What `sparring.learners` names; the core validates its options."""
