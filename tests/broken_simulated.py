@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from broken_plugins import SoundSolver
 from sparring.access import Ball, ObservationAccess
 from sparring.budgets import LP_RADIUS
 from sparring.errors import RequestError
@@ -47,6 +48,18 @@ class SoundPush(Oracle):
         width = sum(channel.width for channel in duel.channels)
         found = self.attacker(np.sign(rng.normal(size=(3, width))))
         return Finding(found, claimed=float(duel.measure(victim, found, rng)), steps=1)
+
+
+class SoundSearcher(SoundSolver):
+    name = "sound-searcher"
+    forms = frozenset({Form.MATRIX, Form.SIMULATED})
+
+    def row(self, duel, run, iteration, best):
+        told = super().row(duel, run, iteration, best)
+        if duel.game.form.exact:
+            return told
+        # On other episodes than those on which it was found the best one, which flatter it.
+        return replace(told, last=duel.exploitability(best, run.score_effort, seed=run.seed + 70).lower)
 
 
 class SoundPilots(PolicyLoader):
@@ -103,7 +116,7 @@ class SoundWorlds(GameSource):
         return self.made(f"{self.name}:drift", own.observation, own.action, own.time_limit, own.least, own.noise)
 
 
-SOUND_SIMULATED = [SoundHaze, SoundPush, SoundPilots, SoundFigures, SoundWorlds]
+SOUND_SIMULATED = [SoundHaze, SoundPush, SoundSearcher, SoundPilots, SoundFigures, SoundWorlds]
 
 
 # -- worlds ----------------------------------------------------------------------------------------------------------
@@ -276,6 +289,14 @@ class WritesNothing(SoundPilots):
         return found
 
 
+class FlattersItself(SoundSearcher):
+    """Says that what it found is a fifth more robust than it is, where nobody can compute it."""
+
+    def row(self, duel, run, iteration, best):
+        told = super().row(duel, run, iteration, best)
+        return told if duel.game.form.exact else replace(told, last=1.2 * told.last)
+
+
 BROKEN_SIMULATED: list[tuple[str, type]] = [
     *[("worlds-keep-their-contract", worlds_of(f"Source{world.__name__}", worlds=world))
       for world in (PaysTheDead, Restless, Disturbing, Accepting, Mistyped)],
@@ -291,5 +312,6 @@ BROKEN_SIMULATED: list[tuple[str, type]] = [
     ("policies-survive-saving", CannotBeSaved),
     ("episodes-stay-apart", LoadsHaunted),
     ("policies-pickle", WritesNothing),
+    ("trace-agrees-with-evaluation", FlattersItself),
 ]  # fmt: skip
 """The check that catches it, and before which nothing does."""

@@ -29,6 +29,7 @@ from sparring.testing import (
     oracles,
     policies,
     responding,
+    sampled_traces,
     solvers,
     tables,
     threats,
@@ -243,6 +244,8 @@ def _of_solver(subject: Subject) -> Iterator[Promise]:
     yield solvers.answer_complete, bench
     yield from _policies(bench)
     yield solvers.trace_is_true, bench
+    if subject.simulated:
+        yield sampled_traces.trace_agrees_with_evaluation, bench
     yield solvers.improves_on_its_start, bench
     yield behaving.same_seed_same_result, bench
     yield solvers.resumes_exactly, bench
