@@ -138,16 +138,16 @@ class SoundBackend(BoundBackend):
     def bound(self, module, region, spec):
         import torch
 
-        radius = torch.as_tensor(region.radius).expand_as(region.center)
-        low, high = region.center - radius, region.center + radius
-        if region.low is not None:
-            low, high = low.clamp(min=region.low), high.clamp(max=region.high)
+        low, high = self.box(region)
         for layer in module:
             linear = isinstance(layer, torch.nn.Linear)
             low, high = through(low, high, layer.weight, layer.bias) if linear else (low.relu(), high.relu())
         if spec is not None:
             low, high = through(low, high, spec.expand(len(low), *spec.shape[-2:]), 0.0)
         return low.detach(), high.detach()
+
+    def box(self, region):
+        return region.corners
 
 
 def through(low, high, weight, bias):
@@ -307,6 +307,11 @@ class GenerousKind(BudgetKind):
 
 class OwnBudget(SoundThreat):
     budget = GenerousKind("generous", "probability", Charge.MIX, high=1.0)
+
+
+class NamesItsBudget(SoundThreat):
+    def budget_kind(self, form):
+        return "mixing-probability"
 
 
 class FreeChanges(ThreatModel):
@@ -579,6 +584,17 @@ class DeclinesEverything(SoundBackend):
         raise RefusedError("linear has no rule")
 
 
+class TrustsTheCentre(SoundBackend):
+    """Cuts a ball with its domain as if the centre lay inside, and leaves out the rest of other regions."""
+
+    def box(self, region):
+        import torch
+
+        low, high = region.corners
+        radius = region.radius if isinstance(region.radius, float) else 0.0
+        return torch.maximum(low, region.center - radius), torch.minimum(high, region.center + radius)
+
+
 BROKEN: list[tuple[str, type]] = [
     ("loads", Unfinished),
     ("declaration-complete", Chatty),
@@ -599,6 +615,7 @@ BROKEN: list[tuple[str, type]] = [
     ("policies-survive-saving", DrawsRounded),
     ("policies-pickle", DrawsHomebound),
     ("threat-declaration", OwnBudget),
+    ("threat-declaration", NamesItsBudget),
     ("changes-have-a-size", FreeChanges),
     ("deviates-within-the-budget", Overspending),
     ("budget-respected", attacked_by(Doubled, "DoublesBudgets")),
@@ -628,6 +645,7 @@ BROKEN: list[tuple[str, type]] = [
     ("runs-nothing-from-files", Trusting),
     ("refuses-spoilt-files", Careless),
     ("bounds-are-ordered", UpsideDown),
+    ("bounds-are-ordered", TrustsTheCentre),
     ("bound-contains-what-is-found", Optimistic),
     ("bound-contains-what-is-found", IgnoresTheNorm),
 ]

@@ -458,6 +458,13 @@ def test_plugins_info_tells_every_built_in(call):
     out = " ".join(call("plugins info partial-control")[1].split())
     for word in ("coin", "decision, episode", "mixing-probability: a number from 0 to 1", "used"):
         assert word in out
+    out = " ".join(call("plugins info dynamics")[1].split())
+    assert "force-bound: a number from 0 (newton) relative-change: a number from 0 to 0.99 (part of the nominal" in out
+    assert "value) with what=mass, with what=friction, with what=damping" in out
+    out = " ".join(call("plugins info threat-model.observation")[1].split())
+    assert (
+        "graph-radius: a whole number from 0 (steps in the neighbour graph) on markov lp-radius: a number from 0" in out
+    )
 
 
 def test_a_broken_plugin_is_one_line_and_exit_1(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparring.plugin import PluginOptions
 
-__all__ = ["option_fields"]
+__all__ = ["choices_of", "option_fields"]
 
 
 def option_fields(options: type[PluginOptions]) -> dict[str, dict[str, Any]]:
@@ -17,6 +17,12 @@ def option_fields(options: type[PluginOptions]) -> dict[str, dict[str, Any]]:
     schema: dict[str, Any] = options.model_json_schema()
     definitions = schema.get("$defs", {})
     return {name: _whole(told, definitions) for name, told in schema.get("properties", {}).items()}
+
+
+def choices_of(options: type[PluginOptions]) -> list[dict[str, Any]]:
+    """Each choice but the default, of every option that is a choice, alone."""
+    fields = option_fields(options).items()
+    return [{name: choice} for name, told in fields for choice in told.get("enum", ()) if choice != told.get("default")]
 
 
 def _whole(told: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from rich.table import Table
 
 from sparring.cli.tables import show
 from sparring.errors import RequestError, nearest
-from sparring.option_fields import option_fields
+from sparring.option_fields import choices_of, option_fields
 from sparring.plugin import NoOptions, Plugin, PluginOptions
 from sparring.registry import LEARNER, Entry, default_registry
 
 if TYPE_CHECKING:
+    from sparring.budgets import BudgetKind
     from sparring.source import GameSource
+    from sparring.threat import ThreatModel
 
 __all__ = ["command"]
 
@@ -100,11 +102,27 @@ def _of_kind(plugin: type[Plugin]) -> dict[str, str]:
     from sparring.threat import ThreatModel
 
     if issubclass(plugin, ThreatModel):
-        kind = plugin.budget
-        return {"budget": f"{kind.name}: {kind.legal} ({kind.unit})", "benign": plugin.benign}
+        return {"budget": "\n".join(_budgets(plugin)), "benign": plugin.benign}
     if issubclass(plugin, GameSource):
         return {"games": ", ".join(plugin().catalogue())}
     return {}
+
+
+def _budgets(plugin: type[ThreatModel]) -> list[str]:
+    """Every kind of budget that it may have, with range and unit, and what selects it: a form, or an option."""
+    forms = sorted(plugin.forms)
+    usual = {form: plugin().budget_kind(form) for form in forms}
+    selected: dict[BudgetKind, list[str]] = {}
+    for form, kind in usual.items():
+        selected.setdefault(kind, []).append(f"on {form}" if len(set(usual.values())) > 1 else "")
+    for choice in choices_of(plugin.Options):
+        (word,) = (f"with {name}={value}" for name, value in choice.items())
+        for kind in dict.fromkeys(
+            kind for form in forms if (kind := plugin(**choice).budget_kind(form)) != usual[form]
+        ):
+            selected.setdefault(kind, []).append(word)
+    told = {kind: ", ".join(word for word in words if word) for kind, words in selected.items()}
+    return [f"{kind.name}: {kind.legal} ({kind.unit})" + (f" {words}" if words else "") for kind, words in told.items()]
 
 
 def _of_game(source: type[GameSource], game: str) -> Table:

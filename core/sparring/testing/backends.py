@@ -31,7 +31,9 @@ class BackendBench(Bench):
         if importlib.util.find_spec("torch") is None:
             raise CheckUnable("torch is not installed: pip install 'sparring[torch]'")
         regions = {"inf ball": _ball("inf", 0.3), "2 ball": _ball("2", 0.5), "1 ball": _ball("1", 0.8),
-                   "clipped box": _clipped, "box": _box, "point": _ball("inf", 0.0)}  # fmt: skip
+                   "clipped box": _clipped, "box": _box, "point": _ball("inf", 0.0),
+                   "centres outside of the domain": _outside, "a radius for each sample": _own_radii,
+                   "a radius for each feature": _wide_and_narrow}  # fmt: skip
         specs = {"outputs": _no_spec, "margins": _margins, "margins of each sample": _own_margins}
         return [
             Setting(f"{name}, {spec}", None, partial(self._run, region, specs[spec]))
@@ -71,6 +73,22 @@ def _ball(norm: Any, radius: float) -> Callable[[], Region]:
 
 def _clipped() -> Region:
     return Region(_centers() * 0.5, 0.6, low=-0.7, high=0.7)
+
+
+def _outside() -> Region:
+    return Region(_centers() * 2.0, 0.4, low=-0.5, high=0.6)
+
+
+def _own_radii() -> Region:
+    import torch
+
+    return Region(_centers(), torch.linspace(0.1, 0.5, 5), "2")
+
+
+def _wide_and_narrow() -> Region:
+    import torch
+
+    return Region(_centers(), torch.tensor([0.3, 0.0, 0.1]))
 
 
 def _box() -> Region:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sparring.forms import Form
-from sparring.option_fields import option_fields
+from sparring.option_fields import choices_of, option_fields
 from sparring.plugin import Plugin, PluginOptions
 from sparring.registry import Entry, Registry
 from sparring.testing.check import CheckFailure
 
-__all__ = ["Subject", "choices_of", "extremes_of"]
+__all__ = ["Subject", "extremes_of"]
 
 LARGEST = 16
 """Of the ends of ranges that are tried: an option may well say how much work there is to do."""
@@ -71,12 +71,6 @@ class Subject:
     def failure(self, cause: str, remedy: str, where: str = "") -> CheckFailure:
         """What to raise for a promise that is not kept; `where` is the game or file it was seen on."""
         return CheckFailure(cause, f"{self.place}, {where}" if where else self.place, remedy)
-
-
-def choices_of(options: type[PluginOptions]) -> list[dict[str, Any]]:
-    """Each choice but the default, of every option that is a choice, alone."""
-    fields = option_fields(options).items()
-    return [{name: choice} for name, told in fields for choice in told.get("enum", ()) if choice != told.get("default")]
 
 
 def extremes_of(options: type[PluginOptions]) -> list[dict[str, Any]]:

@@ -31,12 +31,15 @@ __all__ = ["ThreatBench", "threat_declaration"]
 
 
 def threat_declaration(subject: Subject) -> None:
-    """Its budget is a plain BudgetKind, `benign` says used or refused, and `nested` True or False."""
+    """Its budget is a plain BudgetKind with all of its options, `benign` used or refused, `nested` True or False."""
     plugin = subject.plugin
     assert issubclass(plugin, ThreatModel)
     budget, benign, nested = plugin.budget, plugin.benign, plugin.nested
+    kinds = [plugin.configured(options).budget_kind(form) for options in subject.variants for form in plugin.forms]
+    other = [kind for kind in kinds if type(kind) is not BudgetKind]
     faults = {
         f"budget is a {type(budget).__name__}": type(budget) is not BudgetKind,
+        f"budget_kind gives {other[0] if other else None!r}": bool(other),
         f"benign is {benign!r}": benign not in ("used", "refused"),
         f"nested is {nested!r}": not isinstance(nested, bool),
     }

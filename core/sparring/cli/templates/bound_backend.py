@@ -38,15 +38,7 @@ def _box(region: Region) -> tuple[Tensor, Tensor]:
     """The smallest box around the region, [batch, *features] each; balls of every norm lie in it."""
     import torch
 
-    center = region.center
-    radius = torch.as_tensor(region.radius, dtype=center.dtype, device=center.device)
-    if region.norm != "inf" and radius.ndim == 1:  # one number a sample
-        radius = radius.reshape(-1, *[1] * (center.ndim - 1))
-    low, high = center - radius, center + radius
-    if region.low is not None:
-        low = torch.maximum(low, torch.as_tensor(region.low, dtype=center.dtype, device=center.device))
-    if region.high is not None:
-        high = torch.minimum(high, torch.as_tensor(region.high, dtype=center.dtype, device=center.device))
+    low, high = region.corners
     if not bool((torch.isfinite(low) & torch.isfinite(high)).all()):
         raise RequestError(f"bounds {NAME}: the region has no end; give a finite radius, or low and high")
     return low, high
