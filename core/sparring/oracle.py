@@ -106,7 +106,11 @@ class Oracle(Plugin):
         check_needs(f"oracle {name}", self.needs, duel, victim)
 
     def restore(self, document: Mapping[str, Any], duel: AttackGame) -> Policy:
-        """An attacker from what its `to_document` gave, bit for bit; oracles with attackers of their own override.
+        """An attacker from what its `to_document` gave, bit for bit: as the attack game makes it.
+
+        Plugins written before kinds of documents could be announced (`sparring.documents`) override this, which goes
+        away with the next interface version; an announced kind also comes back where no oracle is asked, as in
+        mixtures and in checkpoints of solvers.
 
         Args:
             document: what JSON keeps of it.

@@ -13,10 +13,11 @@ from types import CodeType, ModuleType
 
 from sparring.errors import RequestError, nearest
 from sparring.hookspecs import HOOKS
-from sparring.registry import LEARNER, LEARNERS, Entry, PluginError
+from sparring.registry import DOCUMENT, DOCUMENTS, LEARNER, LEARNERS, Entry, PluginError
 
 __all__ = ["UNPACKAGED", "read_plugin_file"]
 
+GROUPS = {LEARNER: LEARNERS, DOCUMENT: DOCUMENTS}
 UNPACKAGED = "unpackaged"
 """What stands for the version of a plugin that comes from a file; its hash says the rest."""
 
@@ -39,10 +40,11 @@ def read_plugin_file(path: Path) -> list[Entry]:
     entries = [
         _entry(kind, name, module, path, digest) for kind, hook in HOOKS.items() for name in _given(path, module, hook)
     ]
-    entries += _learners(path, module, digest)
+    entries += _mapped(path, module, digest, "sparring_learners", LEARNER)
+    documents = _mapped(path, module, digest, "sparring_documents", DOCUMENT)
     if not entries:
         raise _fault(path, "it offers no plugin", _missing_hook(module))
-    return entries
+    return [*entries, *documents]
 
 
 def _entry(kind: str, name: str, module: ModuleType, path: Path, digest: str) -> Entry:
@@ -50,19 +52,27 @@ def _entry(kind: str, name: str, module: ModuleType, path: Path, digest: str) ->
     return Entry(kind, name, path.name, UNPACKAGED, point, path.resolve(), digest)
 
 
-def _learners(path: Path, module: ModuleType, digest: str) -> list[Entry]:
-    """The learners that the file names in a mapping `sparring_learners`; each is a callable at its top."""
-    named = getattr(module, "sparring_learners", {})
+def _mapped(path: Path, module: ModuleType, digest: str, mapping: str, kind: str) -> list[Entry]:
+    """What the file names in a mapping from names to its own functions, classes, or methods of classes."""
+    named = getattr(module, mapping, {})
     if not isinstance(named, Mapping):
-        raise _fault(path, f"sparring_learners is {named!r}, expected a mapping from names to callables")
+        raise _fault(path, f"{mapping} is {named!r}, expected a mapping from names to callables")
     entries = []
     for name, make in named.items():
-        place = getattr(make, "__name__", "")
-        if not callable(make) or getattr(module, place, None) is not make:
-            raise _fault(path, f"sparring_learners names {name!r}: {make!r} is no function or class at the top of it")
-        point = EntryPoint(str(name), f"{module.__name__}:{place}", LEARNERS)
-        entries.append(Entry(LEARNER, str(name), path.name, UNPACKAGED, point, path.resolve(), digest))
+        place = getattr(make, "__qualname__", "")
+        if not callable(make) or _at(module, place) != make:
+            raise _fault(path, f"{mapping} names {name!r}: {make!r} is no function or class at the top of it")
+        point = EntryPoint(str(name), f"{module.__name__}:{place}", GROUPS[kind])
+        entries.append(Entry(kind, str(name), path.name, UNPACKAGED, point, path.resolve(), digest))
     return entries
+
+
+def _at(module: ModuleType, place: str) -> object:
+    """What lies in a module under a dotted name; None if nothing does."""
+    found: object = module
+    for part in place.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 class _Fresh(SourceFileLoader):

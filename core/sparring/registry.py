@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sparring.source import GameSource
 
 __all__ = [
+    "DOCUMENT",
+    "DOCUMENTS",
     "LEARNER",
     "LEARNERS",
     "Entry",
@@ -44,6 +46,9 @@ LEARNERS = "sparring.learners"
 """Entry points of learners, by name; each leads to a callable that makes one from its options."""
 LEARNER = "learner"
 """The kind that learners are listed as; they are no plugins with a hook of their own."""
+DOCUMENTS = "sparring.documents"
+"""Entry points by kind of document; each leads to a callable that makes a policy of one."""
+DOCUMENT = "document"
 DISABLE = "SPARRING_DISABLE"
 FAMILIES = ("game", "policy-loader")
 """Kinds whose name stands before the colon of a spec, where other kinds may name a distribution."""
@@ -98,6 +103,11 @@ def installed_learners() -> list[Entry]:
     return sorted([_entry(LEARNER, point.name, point) for point in entry_points(group=LEARNERS)], key=_order)
 
 
+def installed_documents() -> list[Entry]:
+    """All kinds of documents that are announced, without importing anything."""
+    return sorted([_entry(DOCUMENT, point.name, point) for point in entry_points(group=DOCUMENTS)], key=_order)
+
+
 def _entry(kind: str, name: str, point: EntryPoint) -> Entry:
     distribution = point.dist
     label, version = (distribution.name, distribution.version) if distribution else ("unknown", "unknown")
@@ -122,6 +132,7 @@ class Registry:
     entries: list[Entry] = field(default_factory=installed_entries)
     disabled: frozenset[str] = field(default_factory=disabled_names)
     learners: list[Entry] = field(default_factory=installed_learners)
+    documents: list[Entry] = field(default_factory=installed_documents)
 
     def __post_init__(self) -> None:
         self._manager = pluggy.PluginManager("sparring")
@@ -129,8 +140,8 @@ class Registry:
         self._classes: dict[tuple[str, str, str], type[Plugin]] = {}
         self.switched_off: list[Entry] = []
         """Announced plugins that `disabled` names."""
-        announced = [*self.entries, *self.learners]
-        self.entries, self.learners = [], []
+        announced = [*self.entries, *self.learners, *self.documents]
+        self.entries, self.learners, self.documents = [], [], []
         self._announce(announced)
 
     def _announce(self, entries: Iterable[Entry]) -> None:
@@ -139,10 +150,10 @@ class Registry:
 
     def _of(self, kind: str) -> list[Entry]:
         """Where entries of a kind are kept."""
-        return self.learners if kind == LEARNER else self.entries
+        return {LEARNER: self.learners, DOCUMENT: self.documents}.get(kind, self.entries)
 
     def add_file(self, path: Path) -> list[Entry]:
-        """Take in the plugins and learners of a single Python file, which is run: naming it is the user's consent.
+        """Take in what a single Python file announces; the file is run: naming it is the user's consent.
 
         They are asked for by name like any other, or as `my_threat.py:name` where somebody else has the name too.
 
@@ -155,7 +166,7 @@ class Registry:
         """
         from sparring.plugin_files import read_plugin_file
 
-        every = (*self.entries, *self.learners, *self.switched_off)
+        every = (*self.entries, *self.learners, *self.documents, *self.switched_off)
         here = [entry for entry in every if entry.distribution == path.name]
         if any(entry.file != path.resolve() for entry in here):
             raise RequestError(
