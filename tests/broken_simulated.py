@@ -289,6 +289,14 @@ class WritesNothing(SoundPilots):
         return found
 
 
+class TakesVectorsOnly(SoundPush):
+    """Does not decline pictures, and breaks on them."""
+
+    def attack(self, duel, victim, *, effort, rng):
+        (_,) = duel.game.observation.shape
+        return super().attack(duel, victim, effort=effort, rng=rng)
+
+
 class FlattersItself(SoundSearcher):
     """Says that what it found is a fifth more robust than it is, where nobody can compute it."""
 
@@ -312,6 +320,7 @@ BROKEN_SIMULATED: list[tuple[str, type]] = [
     ("policies-survive-saving", CannotBeSaved),
     ("episodes-stay-apart", LoadsHaunted),
     ("policies-pickle", WritesNothing),
+    ("works-on-its-forms", TakesVectorsOnly),
     ("trace-agrees-with-evaluation", FlattersItself),
 ]  # fmt: skip
 """The check that catches it, and before which nothing does."""

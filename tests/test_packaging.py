@@ -96,8 +96,8 @@ def test_lean_command_line_helps_and_lists(lean: FreshEnvironment, checkout: Pat
     for command in ("evaluate", "solve", "compare", "plugins"):
         assert command in help_text
     listed = {f"{row['kind']}.{row['name']}" for row in json.loads(lean.sparring("plugins", "list", "--json", "-"))}
-    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
-    assert listed == set(project["entry-points"]["sparring"])
+    points = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]["entry-points"]
+    assert listed == {*points["sparring"], *(f"learner.{name}" for name in points["sparring.learners"])}
     assert "partial-control" in lean.sparring("plugins", "list")
 
 

@@ -112,6 +112,21 @@ def test_known_ball_projections():
     assert project_ball(-change, 1.0, "1") == pytest.approx(np.array([[0.0, -1.0]]))
 
 
+@pytest.mark.parametrize("radius", [0.5, 1e200])
+@pytest.mark.parametrize("norm", ["2", "1"])
+def test_a_length_beyond_all_numbers_is_projected_all_the_same(norm, radius):
+    change = np.stack([np.full(72, 1e308), 1.7e308 * np.linspace(-1, 1, 72), np.full(72, 1e-3)])
+    found = project_ball(change, radius, norm)
+    longest = np.abs(found).max(axis=1, keepdims=True)
+    sizes = longest[:, 0] * np.linalg.norm(found / longest, ord=int(norm), axis=1)
+    assert sizes[:2] == pytest.approx(np.full(2, radius))
+    if norm == "2":
+        assert found[0] / radius == pytest.approx(np.full(72, 72**-0.5))
+        assert found[1] / found[1].max() == pytest.approx(change[1] / change[1].max())
+    if radius > 1:
+        assert (found[2] == change[2]).all()
+
+
 def test_each_row_has_its_own_radius():
     change = np.array([[3.0, 4.0], [3.0, 4.0], [3.0, 4.0]])
     found = project_ball(change, np.array([0.0, 2.5, 9.0]), "2")

@@ -11,6 +11,8 @@ __all__ = ["Norm", "project_ball", "project_simplex"]
 
 Norm = Literal["inf", "2", "1"]
 Floats = NDArray[np.float64]
+LARGE = 2.0**512
+"""What rows are divided by whose length is beyond all numbers, though no entry is; it rounds nothing."""
 
 
 def project_simplex(points: Floats) -> Floats:
@@ -45,12 +47,23 @@ def project_ball(change: Floats, radius: float | Floats, norm: Norm) -> Floats:
         return np.clip(change, -np.asarray(radius), radius)
     limit = np.broadcast_to(np.asarray(radius, dtype=np.float64), change.shape[:-1])[..., None]
     if norm == "2":
-        length = _length(change)
-        return change * np.divide(limit, length, out=np.ones_like(length), where=length > limit)
+        with np.errstate(over="ignore"):
+            length = _length(change)
+        beyond = np.isinf(length)
+        if beyond.any():  # the same direction, at a length that is a number
+            change = np.where(beyond, change / LARGE, change)
+            length = _length(change)
+        return change * np.divide(limit, length, out=np.ones_like(length), where=beyond | (length > limit))
+    away, unit = np.abs(change), np.where(limit > 0, limit, 1.0)
     with np.errstate(over="ignore"):  # a sum beyond all numbers lies outside of the ball all the same
-        size = np.sum(np.abs(change), axis=-1, keepdims=True)
-    unit = np.where(limit > 0, limit, 1.0)
-    shrunk = np.sign(change) * project_simplex(np.abs(change) / unit) * limit
+        size, points = np.sum(away, axis=-1, keepdims=True), away / unit
+    outside = np.isinf(points).any(axis=-1, keepdims=True)
+    if np.any(
+        outside
+    ):  # adding a constant moves no projection onto a simplex, nor does what lies far below the largest
+        below = np.maximum(away - away.max(axis=-1, keepdims=True), -2.0 * unit) / unit
+        points = np.where(outside, below, points)
+    shrunk = np.sign(change) * project_simplex(points) * limit
     return np.where(size > limit, shrunk, change)
 
 

@@ -17,7 +17,7 @@ from sparring.simulated.chance import Chance
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Pilot", "Pusher", "TorchPilot", "pilot_of"]
+__all__ = ["Pilot", "Pusher", "TorchPilot", "chain", "pilot_of"]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -72,7 +72,10 @@ class Pilot(Policy):
 
     def act(self, observation: NDArray[np.generic], memory: Any, rng: Chance) -> tuple[Array, Any]:
         """Steer."""
-        seen = self.normalised(observation)
+        return self.chosen(self.normalised(observation), memory, rng)
+
+    def chosen(self, seen: Floats, memory: Any, rng: Chance) -> tuple[Array, Any]:
+        """Actions and memory after it, of the three numbers that it works on, [batch, 3]."""
         after = None if memory is None else REMEMBERED * memory + (1 - REMEMBERED) * seen
         outputs = self._steered(seen if after is None else seen + self.memory * after)
         if self.outputs_count == 2:
@@ -129,7 +132,7 @@ class TorchPilot(Pilot):
 
         rows, scale = self.weights[: self.outputs_count], DEVIATION if self.normalises else np.ones(len(MEAN))
         shift = MEAN if self.normalises else np.zeros(len(MEAN))
-        return _chain(torch.tensor(rows / scale), -torch.tensor((rows * (shift / scale)).sum(axis=1)))
+        return chain(torch.tensor(rows / scale), -torch.tensor((rows * (shift / scale)).sum(axis=1)))
 
     @property
     def critics(self) -> tuple[str, ...]:
@@ -141,10 +144,11 @@ class TorchPilot(Pilot):
         import torch
 
         width = len(MEAN) + (self.outputs_count if part == "critic" else 0)
-        return _chain(torch.linspace(-1, 1, width)[None], torch.zeros(1)).float()
+        return chain(torch.linspace(-1, 1, width)[None], torch.zeros(1)).float()
 
 
-def _chain(weight: Tensor, bias: Tensor) -> nn.Module:
+def chain(weight: Tensor, bias: Tensor) -> nn.Sequential:
+    """A linear layer and tanh, made without a draw from the global generator."""
     import torch
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():  # a new layer draws its weights from the global generator
@@ -195,5 +199,11 @@ def pilot_of(document: Mapping[str, Any]) -> Policy:
     """A pilot or a pusher from its document."""
     if document["kind"] == "kit-pusher":
         return Pusher(np.asarray(document["proposals"], dtype=np.float64))
-    return Pilot(document["outputs"], document["noise"], document["memory"], document["normalises"],
+    if document["kind"] == "kit-gazer":
+        from sparring.testing.pixels import Gazer
+
+        made: type[Pilot] = Gazer
+    else:
+        made = Pilot
+    return made(document["outputs"], document["noise"], document["memory"], document["normalises"],
                  np.asarray(document["weights"], dtype=np.float64))  # fmt: skip

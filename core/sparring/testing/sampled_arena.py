@@ -15,26 +15,29 @@ from sparring.policy import Policy
 from sparring.simulated.spaces import Discrete
 from sparring.testing.drifting import DriftGame, drift_choices, drift_push, drift_still
 from sparring.testing.pilots import Pilot, TorchPilot
+from sparring.testing.pixels import SHAPE, WHITE, Gazer, PixelGame, TorchGazer, drift_pixels
 
 __all__ = ["EFFORT", "WORLDS", "pilot_for", "sampled_stages"]
 
 EFFORT = Effort(steps=64)
 """How much work what learns may take in the kit."""
 WORLDS: tuple[Callable[[], DriftGame], ...] = (drift_push, drift_choices)
-"""Makers of the kit's simulated games."""
+"""Makers of the kit's simulated games, of which any policy may be asked for."""
 Maker = Callable[[], DriftGame]
 
 
 def pilot_for(game: DriftGame, *, torch: bool = False, noise: float = 0.0, memory: float = 0.0) -> Pilot:
     """A victim for a game of the kit; with torch where it is asked for and installed."""
     able = torch and importlib.util.find_spec("torch") is not None
+    plain, network = (Gazer, TorchGazer) if isinstance(game, PixelGame) else (Pilot, TorchPilot)
     outputs = game.action.count if isinstance(game.action, Discrete) else 2
-    return (TorchPilot if able else Pilot)(outputs, noise, memory)
+    return (network if able else plain)(outputs, noise, memory)
 
 
 def sampled_stages() -> list[tuple[str, Callable[[], AttackGame], Callable[[AttackGame], Policy]]]:
     """Label, maker of the attack game, and maker of the victim of each stage."""
     raw, behind = Ball("inf", scale=np.array([1.0, 0.5, 2.0])), Ball("2", space="normalised")
+    pixels = Ball("inf", low=np.zeros(SHAPE), high=np.full(SHAPE, WHITE))
     seen, within = (ObservationAccess(ball=raw), LP_RADIUS.budget(0.4)), LP_RADIUS.budget(0.5)
     replaced = (ActionAccess(), MIXING_PROBABILITY.budget(0.4))
     return [
@@ -44,6 +47,7 @@ def sampled_stages() -> list[tuple[str, Callable[[], AttackGame], Callable[[Atta
         _stage("action mixed", drift_push, [(ActionAccess("mix"), replaced[1])], torch=True, noise=0.1),
         _stage("observation and action", drift_choices, [seen, replaced], torch=True, noise=1.0),
         _stage("observation", drift_choices, [seen], torch=True),
+        _stage("observation", drift_pixels, [(ObservationAccess(ball=pixels), LP_RADIUS.budget(24.0))], torch=True),
     ]
 
 

@@ -22,6 +22,7 @@ from sparring.testing.arena import GAMES, benign_of
 from sparring.testing.bench import Bench, Done, Held, Inputs, Setting
 from sparring.testing.cases import Case, amount_at, usable
 from sparring.testing.drifting import DriftGame
+from sparring.testing.pixels import drift_pixels
 from sparring.testing.sampled_arena import WORLDS, pilot_for
 from sparring.testing.sampled_charging import SampledCase, usable_sampled
 from sparring.testing.subject import Subject
@@ -118,7 +119,7 @@ class ThreatBench(Bench):
             threat = self.subject.plugin.configured(options)
             assert isinstance(threat, ThreatModel)
             words = "".join(f", {name}={choice}" for name, choice in options.items())
-            for maker in WORLDS:
+            for maker in (*WORLDS, drift_pixels):
                 attacked = partial(self._charged, threat)
                 kind = threat.budget_kind(Form.SIMULATED)
                 found.append(SampledCase(f"{maker().spec}{words}", maker, kind, attacked, _victim))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sparring.errors import RequestError
+from sparring.errors import RefusedError
 from sparring.simulated.spaces import Box, Discrete, Space
 from sparring_plugins.learners.actions import stretch
 from sparring_plugins.learners.actor_critic import ActorCritic
@@ -48,12 +48,12 @@ def model_for(settings: PpoSettings, observation: Space, action: Space) -> Model
     """Build it.
 
     Raises:
-        RequestError: observations that are no vectors, or actions that are neither vectors nor choices.
+        RefusedError: observations that are no vectors, or actions that are neither vectors nor choices.
     """
     if not isinstance(observation, Box) or len(observation.shape) != 1:
-        raise RequestError(f"ppo: takes observations that are vectors, these are {observation}")
+        raise RefusedError(f"ppo: takes observations that are vectors, these are {observation}")
     if isinstance(action, Box) and len(action.shape) != 1:
-        raise RequestError(f"ppo: takes actions that are vectors or choices, these are {action}")
+        raise RefusedError(f"ppo: takes actions that are vectors or choices, these are {action}")
     if isinstance(action, Box) and settings.actions == "hardtanh":
         stretch(action)
     outputs = action.count if isinstance(action, Discrete) else math.prod(action.shape)
