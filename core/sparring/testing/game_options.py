@@ -102,8 +102,9 @@ def _loaded(bench: GameBench, name: str, options: dict[str, Any]) -> Game | Requ
 def _content(game: Game) -> object:
     """What makes up a game, without the texts that it was asked for by; of a simulated one, how its episodes go."""
     if not isinstance(game, SimulatedGame):
-        (form,) = [base for base in (MatrixGame, MarkovGame, ExtensiveGame) if isinstance(game, base)]
-        return fingerprint([getattr(game, field.name) for field in fields(form) if field.name != "spec"])
+        forms = [base for base in (MatrixGame, MarkovGame, ExtensiveGame) if isinstance(game, base)]
+        own = [field.name for base in forms for field in fields(base) if field.name != "spec"]
+        return fingerprint([getattr(game, name) for name in own])
     world = game.world(1)
     try:
         seen = [world.reset([5])]
