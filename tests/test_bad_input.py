@@ -36,6 +36,8 @@ def folder(tmp_path, monkeypatch):
     bare = {name: array for name, array in tensors.items() if not name.startswith("obs_")}
     told = {name: value for name, value in description.items() if name != "observation_normalisation"}
     write_pair(NetworkPolicy(told, bare), tmp_path / "bare")
+    _write(tmp_path / "silent", told, tensors)
+    (tmp_path / "fourth.pt").write_bytes(pickle.dumps(print, protocol=4))
     for name, change in (("lost", {"obs_std": None}), ("nan", {"policy.out.bias": np.full(1, np.nan, np.float32)})):
         _write(tmp_path / name, description, {**tensors, **change})
     (tmp_path / "nan_victim.py").write_text(
@@ -66,6 +68,9 @@ def asked(game, victim, threat=RAW, *more):
         (asked("gym:Ant-v5", "file:ant27.json"), "[27], gym:Ant-v5 gives [105]; gym:Ant-v4 would fit"),
         (asked(CART, "file:pendulum.json"), "takes observations [3]"),
         (asked(PENDULUM, "file:lost.json"), "normalises observations, and the tensor 'obs_std' is missing"),
+        (asked(PENDULUM, "file:silent.json"), "holds 'obs_mean', and its description does not say how it normalises"),
+        (asked(PENDULUM, "torch:fourth.pt"), "not a state dict that loads without running code"),
+        (asked(PENDULUM, "uniform", "observation(space=raw,scale=170)"), "up to 17 are more than the whole range"),
         (asked(PENDULUM, "file:nan.json"), "tensor 'policy.out.bias' holds NaN or infinity"),
         (asked(PENDULUM, "python:nan_victim:act", RAW, *TRUST), "an action that is not a number"),
         (asked(PENDULUM, "python:nan_victim:act"), "this runs code"),

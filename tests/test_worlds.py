@@ -12,7 +12,7 @@ import pytest
 
 from sparring import attack, load_game
 from sparring.errors import RequestError
-from sparring.simulated import EpisodeStreams, Step, World, play
+from sparring.simulated import EpisodeStreams, Step, World, play, workers
 from sparring.simulated.faults import WorldError
 from sparring.simulated.single import SingleEpisode
 from sparring.streams import stream
@@ -234,6 +234,16 @@ def test_episodes_of_different_lengths_are_shared_by_workers():
     assert len(set(alone.lengths)) > 1
     assert found.lengths.tolist() == alone.lengths.tolist()
     assert found.returns.tobytes() == alone.returns.tobytes()
+
+
+@pytest.mark.parametrize("end", [EOFError, BrokenPipeError, ConnectionResetError])
+def test_a_worker_whose_master_was_killed_ends_without_a_word(monkeypatch, end):
+    class Line:
+        def recv(self):
+            raise end
+
+    monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
+    workers._answer(Line(), None, 1)
 
 
 def test_a_killed_worker_is_one_line_and_no_wait():

@@ -176,8 +176,25 @@ def _observation(game: SimulatedGame, part: ChargedAccess, access: ObservationAc
         raise RefusedError(f"{part.threat} on {game.spec}: observations are {game.observation}, which have no distance")
     assert access.ball is not None
     _check_shape(game, part, access.ball.scale, game.observation.shape, "observations")
+    _check_space(game, part, access.ball, game.observation)
     width, ball = int(np.prod(game.observation.shape)), _kept(access.ball)
     return ObservationChannel(part, width, replace(access, ball=ball), ball.space == "normalised")
+
+
+def _check_space(game: SimulatedGame, part: ChargedAccess, ball: Ball, space: Box) -> None:
+    """Refuse a radius that was meant for numbers of another size.
+
+    Raises:
+        RequestError: it reaches beyond the whole range of every feature.
+    """
+    if ball.space != "raw" or ball.norm != "inf" or part.budget.kind.charge is not Charge.SIZE or not space.bounded:
+        return
+    reach = part.budget.value * (np.ones(space.shape) if ball.scale is None else ball.scale)
+    if (reach > space.high - space.low).all():
+        raise RequestError(
+            f"{part.threat} on {game.spec}: changes of up to {reach.min():g} are more than the whole range of every "
+            f"feature (from {space.low.min():g} to {space.high.max():g}), as if the radius were of another space"
+        )
 
 
 def _action(game: SimulatedGame, part: ChargedAccess, access: ActionAccess) -> ActionChannel:

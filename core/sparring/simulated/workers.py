@@ -200,7 +200,7 @@ def _serve(line: Connection, make: Callable[[int], World], size: int, trust: fro
 def _answer(line: Connection, make: Callable[[int], World], size: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides what an interrupt means
     world: World | None = None
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with contextlib.suppress(EOFError, ConnectionError):  # whoever asked is gone, with or without a word
         while (asked := line.recv()) is not None:
             name, parts = asked
             try:

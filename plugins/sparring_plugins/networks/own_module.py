@@ -19,6 +19,7 @@ from sparring.errors import RefusedError, RequestError
 from sparring.forms import Form
 from sparring.policy import Ability, Policy
 from sparring.simulated.chance import Chance
+from sparring_plugins.networks.stored import stored
 from sparring_plugins.networks.threads import threads_for, work_of
 
 __all__ = ["ModulePolicy", "filled", "read_state"]
@@ -32,7 +33,7 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
     """
     try:
         with path.open("rb") as stream:
-            state = torch.load(stream, map_location="cpu", weights_only=True)
+            state = stored(stream)
     except OSError as error:
         raise RequestError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # torch raises any of many types for what it refuses

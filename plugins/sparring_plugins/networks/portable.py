@@ -87,5 +87,5 @@ def _tensors(content: bytes, path: Path) -> dict[str, NDArray[Any]]:
     try:
         found: dict[str, NDArray[Any]] = files.load(content)
     except Exception as error:  # a damaged header makes the reader raise any of a dozen types
-        raise RequestError(f"{path}: not a safetensors file: {type(error).__name__}: {error}") from error
+        raise RequestError(f"{path}: not a safetensors file ({type(error).__name__}: {error})") from error
     return found

@@ -111,13 +111,19 @@ def _actions(told: Mapping[str, Any], who: str) -> tuple[Gives, bool]:
 
 def _normaliser(told: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], who: str) -> Normaliser | None:
     rule = told.get("observation_normalisation")
+    held = [name for name in ("obs_mean", "obs_std") if name in tensors]
+    if rule is None and held:
+        raise RequestError(
+            f"{who}: holds {held[0]!r}, and its description does not say how it normalises; give it "
+            "'observation_normalisation', with the formula 'none' if it does not"
+        )
     if rule is None or (isinstance(rule, Mapping) and str(rule.get("formula", "")).startswith("none")):
         return None
     if not isinstance(rule, Mapping):
         raise RequestError(f"{who}: 'observation_normalisation' is no mapping")
-    missing = [name for name in ("obs_mean", "obs_std") if name not in tensors]
-    if missing:
-        raise RequestError(f"{who}: its description normalises observations, and the tensor {missing[0]!r} is missing")
+    if len(held) < 2:
+        missing = "obs_std" if "obs_mean" in held else "obs_mean"
+        raise RequestError(f"{who}: its description normalises observations, and the tensor {missing!r} is missing")
     added = rule.get("epsilon")
     if added is None:
         written = re.search(r"std\s*\+\s*([0-9.]+(?:e-?\d+)?)", str(rule.get("formula", "")))
