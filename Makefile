@@ -5,7 +5,7 @@
 PYTHON3 ?= python3
 VENV    ?= .venv
 WORKERS ?= 2
-EXTRAS  := openspiel,plots,parquet,torch,mujoco,atari,pettingzoo,search
+EXTRAS  := openspiel,plots,parquet,torch,mujoco,atari,pettingzoo,search,ray
 
 PYTHON := $(VENV)/bin/python
 # Newer than both files when the environment holds what they ask for; the demo needs far less than the tests.
