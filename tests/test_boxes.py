@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -154,10 +155,12 @@ def test_large_products_are_those_of_torch():
     assert torch.allclose(moved.double(), wanted - bias, rtol=0, atol=1e-4)
 
 
-def test_large_products_have_the_derivatives_of_torch():
-    """Of the first and of the second order, with leading dimensions."""
+@pytest.mark.parametrize("lead", [(3, 100), (3, 1000)])
+def test_large_products_have_the_derivatives_of_torch(lead):
+    """Of the first and of the second order, with leading dimensions, in one piece and in several."""
+    assert (math.prod(lead) > dense.TALL) == (lead[1] > 100)
     draw = torch.Generator().manual_seed(7)
-    given = [torch.randn(*shape, generator=draw).requires_grad_() for shape in ((3, 100, 96), (80, 96), (80,))]
+    given = [torch.randn(*shape, generator=draw).requires_grad_() for shape in ((*lead, 96), (80, 96), (80,))]
     wide = [part.detach().double().requires_grad_() for part in given]
 
     def derivatives(product: Any, parts: list[Tensor]) -> list[Tensor]:

@@ -8,10 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["linear"]
+__all__ = ["crossed", "linear"]
 
 LARGE = 1 << 20
 """Multiplications from which oneDNN repays what it takes to be called."""
+TALL = 1 << 10
+"""Rows of a sum over rows that oneDNN takes at once: it turns them first, which must stay in a cache."""
 
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
 
@@ -28,6 +30,15 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         found: Tensor = _Linear.apply(x, weight, bias)
         return found
     return _product(x, weight, bias)
+
+
+def crossed(x: Tensor, y: Tensor) -> Tensor:
+    """`x^T y`, sums in any order; [n, k] and [n, m] give [k, m]."""
+    if x.shape[1] > y.shape[1]:
+        return crossed(y, x).T
+    if x.shape[0] <= TALL or x.numel() * y.shape[1] < LARGE or not _suits(x, y):
+        return linear(x.T, y.T)
+    return torch.stack([linear(a.T, b.T) for a, b in zip(x.split(TALL), y.split(TALL), strict=True)]).sum(0)
 
 
 def _suits(x: Tensor, weight: Tensor) -> bool:
@@ -63,6 +74,6 @@ class _Linear(torch.autograd.Function):
         rows = grad.flatten(0, -2)
         return (
             linear(grad, weight.T) if of_x else None,
-            linear(rows.T, x.flatten(0, -2).T) if of_weight else None,
+            crossed(rows, x.flatten(0, -2)) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.dense import linear
+from sparring_plugins.propagation.dense import crossed, linear
 from sparring_plugins.propagation.ends import around, widened
 from sparring_plugins.propagation.rounding import floor_of
 from sparring_plugins.propagation.small_boxes import small, through_small
@@ -64,8 +64,8 @@ class LinearEnds(torch.autograd.Function):
             found[0] = widened(linear(of_center, weight.T), linear(of_radius, weight.abs().T), 1.0).view_as(first)
         if of_weight:
             middle, reach = around(first, ctx.share, ctx.off) if second is None else (first, second)
-            apart = linear(of_radius.T, reach.flatten(0, -2).T) * weight.sign()
-            found[2] = torch.add(linear(of_center.T, middle.flatten(0, -2).T), apart, alpha=ctx.share) * 2
+            apart = crossed(of_radius, reach.flatten(0, -2)) * weight.sign()
+            found[2] = torch.add(crossed(of_center, middle.flatten(0, -2)), apart, alpha=ctx.share) * 2
         if of_bias:
             found[3] = of_center.sum(0) * 2
         return tuple(found)

@@ -27,8 +27,9 @@ def _along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
     for k in range(row.size):
         x = row[k] * sign
         below = x > zero
-        moved[k] = x * (lower[k] if below else upper[k])
-        shift += x * (low_shift[k] if below else high_shift[k])
+        slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
+        moved[k] = x * (slope if below else other)
+        shift += x * (intercept if below else end)
     return shift
 
 
@@ -102,6 +103,7 @@ def move_back(
     weight, shift = carray(view_of(to_known, one), (batch, after)), carray(view_of(bias, one), (n,))
     back, lined = carray(view_of(to_rows, one), (rows_batch, count, n)), carray(view_of(to_lines, one), (4, samples, n))
     biased, samples_of = carray(view_of(to_bias, one), (n,)), carray(view_of(take, np.int64(0)), (batch,))
+    space = np.empty(n, row.dtype)
     for b in range(batch):
         at = samples_of[b] if take != 0 else b
         lines = (below[at], below_shift[at], above[at], above_shift[at])
@@ -111,60 +113,50 @@ def move_back(
             for turn in range(2 if mirrored else 1):
                 sign = -one if turn else one
                 at_row = r + turn * count
+                gradient = given[b, at_row]
                 if bias != 0:
-                    _bias_back(source, sign, lines, weight[b, at_row], biased)
-                    _along_back(source, sign, lines, given[b, at_row], weight[b, at_row], shift, result, to)
-                else:
-                    _plain_back(source, sign, lines, given[b, at_row], weight[b, at_row], result, to)
+                    _bias_back(source, sign, lines, gradient, weight[b, at_row], shift, biased, space)
+                    gradient = space
+                _along_back(source, sign, lines, gradient, weight[b, at_row], result, to)
 
 
 @sum_kernel
-def _along_back(
-    row: Any, sign: Any, lines: Any, given: Any, weight: Any, bias: Any, to_row: Any, to_lines: Any
+def _along_back(row: Any, sign: Any, lines: Any, gradient: Any, weight: Any, to_row: Any, to_lines: Any) -> None:
+    """Gradients in a row and its lines, from those in the moved row and in what intercepts add.
+
+    In three loops: compilers look for overlaps between arrays, and give up where many are written in one.
+    """
+    lower, low_shift, upper, high_shift = lines
+    to_lower, to_low_shift, to_upper, to_high_shift = to_lines
+    zero = sign - sign
+    for k in range(row.size):
+        below = row[k] * sign > zero
+        slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
+        to_row[k] += sign * ((slope if below else other) * gradient[k] + (intercept if below else end) * weight)
+    for k in range(row.size):
+        x = row[k] * sign
+        below, moved = x > zero, x * gradient[k]
+        to_lower[k] += moved if below else zero
+        to_upper[k] += zero if below else moved
+    for k in range(row.size):
+        x = row[k] * sign
+        below, moved = x > zero, x * weight
+        to_low_shift[k] += moved if below else zero
+        to_high_shift[k] += zero if below else moved
+
+
+@sum_kernel
+def _bias_back(
+    row: Any, sign: Any, lines: Any, given: Any, weight: Any, bias: Any, to_bias: Any, gradient: Any
 ) -> None:
-    lower, low_shift, upper, high_shift = lines
-    to_lower, to_low_shift, to_upper, to_high_shift = to_lines
-    zero = sign - sign
-    for k in range(row.size):
-        x = row[k] * sign
-        below = x > zero
-        gradient = given[k] + weight * bias[k]
-        positive = x if below else zero
-        negative = zero if below else x
-        to_lower[k] += positive * gradient
-        to_low_shift[k] += positive * weight
-        to_upper[k] += negative * gradient
-        to_high_shift[k] += negative * weight
-        slope = lower[k] if below else upper[k]
-        to_row[k] += sign * (slope * gradient + (low_shift[k] if below else high_shift[k]) * weight)
-
-
-@sum_kernel
-def _plain_back(row: Any, sign: Any, lines: Any, given: Any, weight: Any, to_row: Any, to_lines: Any) -> None:
-    """The same without a bias."""
-    lower, low_shift, upper, high_shift = lines
-    to_lower, to_low_shift, to_upper, to_high_shift = to_lines
-    zero = sign - sign
-    for k in range(row.size):
-        x = row[k] * sign
-        below = x > zero
-        positive = x if below else zero
-        negative = zero if below else x
-        to_lower[k] += positive * given[k]
-        to_low_shift[k] += positive * weight
-        to_upper[k] += negative * given[k]
-        to_high_shift[k] += negative * weight
-        slope = lower[k] if below else upper[k]
-        to_row[k] += sign * (slope * given[k] + (low_shift[k] if below else high_shift[k]) * weight)
-
-
-@sum_kernel
-def _bias_back(row: Any, sign: Any, lines: Any, weight: Any, to_bias: Any) -> None:
+    """Gradient in the bias, and that in the moved row with the bias's share."""
     lower, _, upper, _ = lines
     zero = sign - sign
     for k in range(row.size):
-        x = row[k] * sign
-        to_bias[k] += weight * x * (lower[k] if x > zero else upper[k])
+        x, slope, other = row[k] * sign, lower[k], upper[k]
+        to_bias[k] += weight * x * (slope if x > zero else other)
+    for k in range(row.size):
+        gradient[k] = given[k] + weight * bias[k]
 
 
 @sum_kernel
