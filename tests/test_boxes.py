@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import sparring
 from sparring import Region
-from sparring_plugins.propagation import dense, linear_ends, small_boxes
+from sparring_plugins.propagation import dense, linear_ends, middles, small_boxes
 from sparring_plugins.propagation.curves import LeakyReLU, ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.ends import Ends
 from sparring_plugins.propagation.linear_ends import LinearEnds
@@ -187,3 +187,26 @@ def test_both_ways_to_enter_a_region_agree(batch):
 def test_ends_that_leave_nothing_out_stay():
     both = torch.rand(2, 3)
     assert Ends(both).tight().both is both
+
+
+def test_centres_radii_and_reaches_are_those_of_torch_with_their_derivatives(monkeypatch):
+    draw = torch.Generator().manual_seed(8)
+    low = torch.randn(3, 7, generator=draw, dtype=torch.float64).requires_grad_()
+    high = (low.detach() + torch.rand(3, 7, generator=draw, dtype=torch.float64)).requires_grad_()
+
+    def found(sized: bool) -> list[Tensor]:
+        center, radius = middles.middles(low, high, 0.25, 0.125, torch.float64, sized)
+        return [center, radius, *middles.reaches(torch.stack([low, high]), 0.25, 0.5)]
+
+    for sized in (False, True):
+        compiled = found(sized)
+        with monkeypatch.context() as patched:
+            patched.setattr(middles, "serves", lambda like, work: False)
+            plain = found(sized)
+        for own, wanted in zip(compiled, plain, strict=True):
+            assert torch.allclose(own, wanted, rtol=1e-14, atol=0)
+            weight = torch.rand(own.shape, generator=draw, dtype=torch.float64)
+            gradients = [torch.autograd.grad((part[:3] * weight[:3]).sum(), (low, high)) for part in (own, wanted)]
+            for first, second in zip(*gradients, strict=True):
+                assert torch.allclose(first, second, rtol=1e-14, atol=0)
+    assert torch.equal(found(True)[1][3:], torch.maximum(high, -low))

@@ -14,7 +14,7 @@ from torch.autograd import gradcheck
 
 import sparring
 from sparring import Region
-from sparring_plugins.propagation import affine, backward, outward, windows
+from sparring_plugins.propagation import affine, backward, middles, outward, windows
 from sparring_plugins.propagation.compiled_linear import through_small
 from sparring_plugins.propagation.compiled_lines import compiled_lines
 from sparring_plugins.propagation.compiled_rows import least_over_boxes, shares, through_lines
@@ -32,7 +32,7 @@ def plain(monkeypatch):
     """A function that turns compiled loops off."""
 
     def turn_off():
-        for module in (backward, outward, windows):
+        for module in (backward, middles, outward, windows):
             monkeypatch.setattr(module, "serves", lambda like, work: False)
         monkeypatch.setattr(affine, "is_small", lambda low, weight: False)
 

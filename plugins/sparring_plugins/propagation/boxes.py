@@ -7,8 +7,9 @@ from torch import Tensor
 
 from sparring.bounds import Region
 from sparring_plugins.propagation.affine import Linear
-from sparring_plugins.propagation.ends import Ends, reach_of
+from sparring_plugins.propagation.ends import Ends
 from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.middles import reach_of
 from sparring_plugins.propagation.nodes import Affine, Interval
 from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.specified import over_box

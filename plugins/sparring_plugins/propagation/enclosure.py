@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from sparring.bounds import Region
-from sparring_plugins.propagation.rounding import gamma, tiny_of
+from sparring_plugins.propagation.middles import middles
+from sparring_plugins.propagation.rounding import gamma, tiny, tiny_of
 
 __all__ = ["Enclosure", "Take"]
 
@@ -36,11 +37,9 @@ class Enclosure:
         would else round by more than an image's small radius is worth.
         """
         low, high = self.low.flatten(1), self.high.flatten(1)
-        if low.dtype == torch.float32 and low.shape[1] > WIDE:
-            low, high = low.double(), high.double()
-        center, size = torch.lerp(low, high, 0.5), torch.maximum(high, -low)
-        error = 2 * gamma(self.terms, low.dtype)
-        return center, torch.add(high - center, size, alpha=error) + tiny_of(self.terms, low)
+        dtype = torch.float64 if low.shape[1] > WIDE else low.dtype
+        error = 2 * gamma(self.terms, dtype)
+        return middles(low, high, error, tiny(self.terms, dtype), dtype, sized=False)
 
     def least_in_box(self, rows: Tensor, center: Tensor, radius: Tensor, mirrored: bool) -> Tensor:
         """Least values of `rows x` in boxes: rows [batch or 1, rows, n], centre and radius [batch, n] as in `box`."""

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from sparring_plugins.propagation.rounding import floor
 
-__all__ = ["Ends", "around", "reach_of", "widened"]
+__all__ = ["Ends", "widened"]
 
 
 class Ends(NamedTuple):
@@ -48,22 +48,6 @@ class Ends(NamedTuple):
         with torch.no_grad():
             size = self.both.abs().clamp_min_(floor(self.both.dtype)).add_(self.off / share)
         return Ends(torch.addcmul(self.both, _signs(share, size.dtype, size.device, size.dim()), size))
-
-
-def around(both: Tensor, share: float, off: float) -> tuple[Tensor, Tensor]:
-    """Centre and reach, [batch, *shape], of boxes."""
-    low, high = both.unbind()
-    center = torch.lerp(low, high, 0.5)
-    return center, reach_of(center, high - center, share, off)
-
-
-def reach_of(center: Tensor, radius: Tensor, share: float, off: float = 0.0) -> Tensor:
-    """`|c| + r + (r + off) / share`; only the radius has a history there, sizes are no matter of gradients."""
-    size = center.detach().abs().clamp_min_(floor(center.dtype))
-    if off:
-        size.add_(off / share)
-    stretch = 1 + 1 / share
-    return torch.add(size, radius, alpha=stretch) if radius.requires_grad else size.add_(radius, alpha=stretch)
 
 
 def widened(middle: Tensor, width: Tensor, share: float) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.dense import crossed, linear
-from sparring_plugins.propagation.ends import around, widened
+from sparring_plugins.propagation.ends import widened
+from sparring_plugins.propagation.middles import reaches
 from sparring_plugins.propagation.rounding import floor_of
 from sparring_plugins.propagation.small_boxes import small, through_small
 
@@ -24,7 +25,7 @@ def linear_ends(
     """
     if small(first, second, weight, bias):
         return through_small(first, second, weight, bias, share, off)
-    center, reach = around(first, share, off) if second is None else (first, second)
+    center, reach = reaches(first, share, off) if second is None else (first, second)
     floor = floor_of(center)
     bulk = floor.expand(weight.shape[0]) if bias is None else torch.hypot(bias, floor)
     return widened(linear(center, weight, bias), linear(reach, weight.abs(), bulk), share)
@@ -63,7 +64,7 @@ class LinearEnds(torch.autograd.Function):
         if of_both:
             found[0] = widened(linear(of_center, weight.T), linear(of_radius, weight.abs().T), 1.0).view_as(first)
         if of_weight:
-            middle, reach = around(first, ctx.share, ctx.off) if second is None else (first, second)
+            middle, reach = reaches(first, ctx.share, ctx.off) if second is None else (first, second)
             apart = crossed(of_radius, reach.flatten(0, -2)) * weight.sign()
             found[2] = torch.add(crossed(of_center, middle.flatten(0, -2)), apart, alpha=ctx.share) * 2
         if of_bias:

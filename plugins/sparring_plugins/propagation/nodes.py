@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.curves import Curve
-from sparring_plugins.propagation.ends import Ends, around, widened
+from sparring_plugins.propagation.ends import Ends, widened
+from sparring_plugins.propagation.middles import middles, reaches
 from sparring_plugins.propagation.rounding import floor_of, gamma, share_of, tiny_of
 
 __all__ = ["Affine", "Elementwise", "Input", "Interval", "Node", "Planar", "Planes", "magnitude"]
@@ -28,11 +29,6 @@ class Interval(NamedTuple):
 def magnitude(interval: Interval) -> Tensor:
     """The largest absolute value in each interval."""
     return torch.maximum(interval.high, -interval.low)
-
-
-def still(interval: Interval) -> Interval:
-    """The interval without its history; free of charge where there is none."""
-    return Interval(interval.low.detach(), interval.high.detach()) if torch.is_grad_enabled() else interval
 
 
 class Node(ABC):
@@ -98,10 +94,11 @@ class Affine(Node):
         """Centre and radius through `W` and `|W|` (Gowal et al. 2018, section 3)."""
         if self.terms == 0:
             return Interval(self.value(*(x.low for x in inputs)), self.value(*(x.high for x in inputs)))
-        centers, radii, _ = self._around(inputs)
-        middle, radius, bulk = self.value(*centers), self.spread(*radii), self._still_bulk()
+        share, bulk = 2 * gamma(self.terms, inputs[0].low.dtype), self._still_bulk()
+        pairs = [middles(*x, share, 0.0, x.low.dtype, sized=False) for x in inputs]
+        middle, radius = self.value(*(pair[0] for pair in pairs)), self.spread(*(pair[1] for pair in pairs))
         if bulk is not None:
-            radius = torch.add(radius, bulk, alpha=2 * gamma(self.terms, radius.dtype))
+            radius = torch.add(radius, bulk, alpha=share)
         return Interval(middle - radius, middle + radius)
 
     def ends(self, *inputs: Ends) -> Ends:
@@ -111,7 +108,7 @@ class Affine(Node):
             errors = (max(x.loose for x in inputs), max(x.off for x in inputs))
             return Ends(self.value(*flat).unflatten(0, (2, -1)), *errors)
         share = share_of(self.fan, inputs[0].both.dtype, max(x.loose for x in inputs))
-        pairs = [around(x.both, share, x.off) for x in inputs]
+        pairs = [reaches(x.both, share, x.off) for x in inputs]
         return Ends(self.ends_around([pair[0] for pair in pairs], [pair[1] for pair in pairs], share))
 
     def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
@@ -132,13 +129,13 @@ class Affine(Node):
         """
         if self.terms == 0:
             return self.interval(*inputs), None
-        centers, radii, sizes = self._around(inputs)
-        radius, size = self._spread_both(radii, sizes)
-        share, bulk = 2 * gamma(self.terms, radius.dtype), self._still_bulk()
+        share, bulk = 2 * gamma(self.terms, inputs[0].low.dtype), self._still_bulk()
+        pairs = [middles(*x, share, 0.0, x.low.dtype, sized=True) for x in inputs]
+        radius, size = self._spread_both([pair[1] for pair in pairs])
         if bulk is not None:
             size = torch.add(size, bulk, alpha=self._bias_terms(radius.dtype))
             radius = torch.add(radius, bulk, alpha=share)
-        middle = self.value(*centers)
+        middle = self.value(*(pair[0] for pair in pairs))
         error = torch.add(tiny_of(self.terms, size), size, alpha=share)
         return Interval(middle - radius, middle + radius), error
 
@@ -149,14 +146,13 @@ class Affine(Node):
             return 1.0
         return gamma(count, dtype) / gamma(self.terms, dtype)
 
-    def _spread_both(self, radii: Sequence[Tensor], sizes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Radii and sizes through `|W|`: in one product, or apart where only the radii are differentiated."""
-        if torch.is_grad_enabled():
-            radius = self.spread(*radii)
-            with torch.no_grad():
-                return radius, self.spread(*sizes)
-        radius, size = self.spread(*(torch.cat(pair) for pair in zip(radii, sizes, strict=True))).chunk(2)
-        return radius, size
+    def _spread_both(self, both: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Radii with sizes behind them through `|W|`: in one product, or apart where only radii are differentiated."""
+        if not torch.is_grad_enabled():
+            return self.spread(*both).chunk(2)
+        radius = self.spread(*(pair.chunk(2)[0] for pair in both))
+        with torch.no_grad():
+            return radius, self.spread(*(pair.chunk(2)[1] for pair in both))
 
     def _still_bulk(self) -> Tensor | None:
         """`bulk` without its history: rounding is no matter of gradients."""
@@ -168,17 +164,6 @@ class Affine(Node):
     def error(self, *inputs: Interval) -> Tensor | None:
         """The bound on rounding alone."""
         return None if self.terms == 0 else self.interval_and_error(*inputs)[1]
-
-    def _around(self, inputs: Sequence[Interval]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Centres, radii widened for rounding, and sizes of boxes."""
-        share = 2 * gamma(self.terms, inputs[0].low.dtype)
-        centers = [torch.lerp(low, high, 0.5) for low, high in inputs]
-        sizes = [magnitude(still(x)) for x in inputs]
-        radii = [
-            torch.add(x.high - center, size, alpha=share)
-            for x, center, size in zip(inputs, centers, sizes, strict=True)
-        ]
-        return centers, radii, sizes
 
 
 class Elementwise(Node):

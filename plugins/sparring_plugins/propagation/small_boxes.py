@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 from torch import Tensor
 
-from sparring_plugins.propagation.kernels.calling import ONE, address
+from sparring_plugins.propagation.kernels.calling import ONE, address, box_kernels
 from sparring_plugins.propagation.rounding import floor
 
 __all__ = ["small", "through_small"]
@@ -36,17 +33,9 @@ def through_small(
     (rows, entries), batch = weight.shape, first.shape[-2]
     found, start = first.new_empty(2, batch, rows), first.data_ptr()
     other = start + batch * entries * first.element_size() if second is None else second.data_ptr()
-    _kernel()(
+    box_kernels().linear_ends(
         start, other, second is not None, weight.data_ptr(), address(bias),
         found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype),
         ONE[weight.dtype],
     )  # fmt: skip
     return found
-
-
-@cache
-def _kernel() -> Any:
-    """Importing numba takes as long as many bounds."""
-    from sparring_plugins.propagation.kernels.boxes import linear_ends
-
-    return linear_ends

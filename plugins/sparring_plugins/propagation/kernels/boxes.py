@@ -1,4 +1,4 @@
-"""Boxes through a linear layer whose matrix stays in the processor's cache: one pass over it for centre and radius.
+"""Centres and radii of boxes in one pass, and through a linear layer whose matrix stays in the processor's cache.
 
 The formulas are those of `ends`, where they are explained and proved. They leave the order of sums open, and which
 products round before they are added; what that costs elsewhere, for centres and reaches, is no more than is proved
@@ -15,7 +15,7 @@ from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import number, sum_kernel, view_of
 
-__all__ = ["linear_ends"]
+__all__ = ["linear_ends", "middles", "reaches"]
 
 
 @sum_kernel
@@ -26,6 +26,40 @@ def _around(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: A
         size = abs(middle)
         center[i] = middle
         reach[i] = (size if size > least else least) + more + stretch * (high[i] - middle)
+
+
+@sum_kernel
+def reaches(
+    low: int, high: int, center: int, reach: int, count: int, share: float, off: float, floor: float, one: Any
+) -> None:
+    """Write centres and reaches, [count] each (see `middles`)."""
+    _around(
+        carray(view_of(low, one), (count,)), carray(view_of(high, one), (count,)),
+        carray(view_of(center, one), (count,)), carray(view_of(reach, one), (count,)),
+        number(1.0 + 1.0 / share, one), number(floor, one), number(off / share, one),
+    )  # fmt: skip
+
+
+@sum_kernel
+def middles(
+    low: int, high: int, center: int, radius: int, count: int, share: float, least: float, sized: bool, one: Any,
+    wide: Any,
+) -> None:  # fmt: skip
+    """Write centres and radii, [count] each in the type of `wide`, with `share` times the size and `least` more.
+
+    The size is the largest absolute value; where `sized`, sizes follow the radii.
+    """
+    lows, highs = carray(view_of(low, one), (count,)), carray(view_of(high, one), (count,))
+    middle, width = carray(view_of(center, wide), (count,)), carray(view_of(radius, wide), (2, count))
+    part, small, half = number(share, wide), number(least, wide), number(0.5, wide)
+    for i in range(count):
+        x, y = number(lows[i], wide), number(highs[i], wide)
+        middle[i] = x + (y - x) * half
+        width[0, i] = y - middle[i] + part * (y if y > -x else -x) + small
+    if sized:
+        for i in range(count):
+            x, y = number(lows[i], wide), number(highs[i], wide)
+            width[1, i] = y if y > -x else -x
 
 
 @sum_kernel

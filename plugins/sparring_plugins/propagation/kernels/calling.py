@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BITS", "ONE", "address", "line_kernels", "row_kernels", "serves"]
+__all__ = ["BITS", "ONE", "address", "box_kernels", "line_kernels", "row_kernels", "serves"]
 
 THREADS = 8
 """With more of them torch's own operations are faster where tensors are large."""
@@ -25,6 +25,14 @@ BITS: dict[torch.dtype, Any] = {torch.float32: np.int32(0), torch.float64: np.in
 def serves(like: Tensor, work: int) -> bool:
     """Whether compiled loops are for tensors like this one, with so many elements to pass over."""
     return like.device.type == "cpu" and (work < GRAIN or torch.get_num_threads() <= THREADS)
+
+
+@cache
+def box_kernels() -> Any:
+    """The compiled loops over boxes."""
+    from sparring_plugins.propagation.kernels import boxes
+
+    return boxes
 
 
 @cache
