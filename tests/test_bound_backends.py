@@ -18,6 +18,7 @@ from sparring.errors import RequestError
 from sparring_plugins.bounds.best import Best
 from sparring_plugins.bounds.crown_ibp import CrownIbp
 from sparring_plugins.bounds.training import cross_entropy_bound, fused_cross_entropy_bound, margin_spec
+from sparring_plugins.propagation import pieces
 from sparring_plugins.propagation.schedules import Ramp
 
 METHODS = [
@@ -222,6 +223,25 @@ def test_a_sample_does_not_feel_its_batch(name, method):
         alone = sparring.bound(module, Region(x[place : place + 1], 0.3), method)
         for side in (0, 1):
             assert torch.allclose(alone[side][0], whole[side][place], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp", "crown-ibp(beta=0.4)", "crown", "crown(intermediate=forward)"])
+@pytest.mark.parametrize("norm", ["inf", "2"])
+def test_pieces_of_a_batch_are_bounded_as_the_whole(method, norm, monkeypatch):
+    radius = torch.linspace(0.1, 0.7, 7, dtype=torch.float64)
+    region = Region(centers(7), radius[:, None] if norm == "inf" else radius, norm=norm)
+    draw = torch.Generator().manual_seed(2)
+    specs = [None, *(torch.randn(*shape, generator=draw, dtype=torch.float64) for shape in ((2, 4), (7, 2, 4)))]
+    module, whole_part, taken = network("gated"), Region.part, []
+    with torch.no_grad():
+        wanted = [sparring.bound(module, region, method, spec) for spec in specs]
+        monkeypatch.setattr(pieces, "CACHED", 60)
+        monkeypatch.setattr(Region, "part", lambda self, some: taken.append(some) or whole_part(self, some))
+        found = [sparring.bound(module, region, method, spec) for spec in specs]
+    assert [(some.start, some.stop) for some in taken] == 3 * [(0, 3), (3, 6), (6, 9)]
+    for own, whole in zip(found, wanted, strict=True):
+        for side in (0, 1):
+            assert torch.allclose(own[side], whole[side], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", METHODS[:-1])

@@ -211,6 +211,31 @@ def test_corners_are_differentiable_in_the_centre_and_never_of_a_spent_graph():
     assert weight.grad is not None
 
 
+LIMITS = np.linspace(-1, 0, 21).reshape(7, 3)
+REGIONS = {
+    "number": lambda x: Region(x, 0.2),
+    "feature": lambda x: Region(x, torch.tensor([0.1, 0.2, 0.3]), low=0.0),
+    "sample": lambda x: Region(x, torch.linspace(0, 1, 7)[:, None], low=LIMITS, high=torch.tensor([[1.0, 2.0, 3.0]])),
+    "ball": lambda x: Region(x, torch.linspace(0, 1, 7), norm="2", high=0.5),
+    "one ball": lambda x: Region(x, torch.tensor([0.3]), norm="1"),
+    "box": lambda x: Region.box(x, x + torch.linspace(0, 1, 7)[:, None]),
+}
+
+
+@pytest.mark.parametrize("name", REGIONS)
+def test_a_part_of_a_region_has_what_the_region_has_of_its_samples(name):
+    region = REGIONS[name](torch.randn(7, 3, generator=torch.Generator().manual_seed(1)))
+    part, some = region.part(slice(2, 6)), slice(2, 6)
+    assert torch.equal(part.center, region.center[some])
+    assert part.norm == region.norm
+    for own, whole in zip(part.corners, region.corners, strict=True):
+        assert torch.equal(own, whole[some])
+    assert (part.whole_ball is None) == (region.whole_ball is None)
+    if region.norm != "inf":
+        assert torch.equal(part.ball_radius, region.ball_radius[some])
+        assert torch.equal(part.ball_center, region.ball_center[some])
+
+
 def test_a_changed_copy_has_its_own_corners():
     region = Region.box(CENTER, CENTER + 2)
     halved = replace(region, radius=region.radius / 2)

@@ -64,6 +64,27 @@ class Region:
         region.__dict__.update(_radius=reach, _box=(low, high))
         return region
 
+    def part(self, samples: slice) -> Region:
+        """The region of some of its samples, which shares their memory."""
+        region = object.__new__(Region)  # all that the constructor would check has been checked
+        radius, low, high = (self._of(samples, each) for each in (self._radius, self.low, self.high))
+        region.__dict__.update(center=self.center[samples], radius=radius, norm=self.norm, low=low, high=high)
+        region.__dict__["_radius"] = radius
+        box: tuple[Tensor, Tensor] | None = self.__dict__.get("_box")
+        if box is not None:
+            region.__dict__["_box"] = (box[0][samples], box[1][samples])
+        return region
+
+    def _of(self, samples: slice, given: Any) -> Any:
+        """What some samples have of a number, None or what broadcasts against the centre."""
+        import torch
+
+        if given is None or isinstance(given, float | int):
+            return given
+        values = torch.as_tensor(given)
+        own = values.dim() == self.center.dim() and values.shape[0] == self.center.shape[0]
+        return values[samples] if own else values
+
     @property
     def corners(self) -> tuple[Tensor, Tensor]:
         """Corners (low, high) of the smallest box around the region, [batch, *features] each.

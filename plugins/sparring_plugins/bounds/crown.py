@@ -38,12 +38,17 @@ class Crown(BoundBackend):
         """Bound inner nodes as `intermediate` says, then the output by a backward pass."""
         from sparring_plugins.propagation.forward_mode import ForwardMode
         from sparring_plugins.propagation.kept_graphs import graph_of
+        from sparring_plugins.propagation.pieces import in_pieces
         from sparring_plugins.propagation.propagation import Propagation
 
-        graph, slope = graph_of(module, region.center), self.options.slope
-        if self.options.intermediate == "forward":
-            return ForwardMode(graph, region, slope).bounds(spec)
-        return Propagation(graph, region, self.options.intermediate, slope).bounds(spec)
+        graph, slope, inside = graph_of(module, region.center), self.options.slope, self.options.intermediate
+
+        def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+            if inside == "forward":
+                return ForwardMode(graph, region, slope).bounds(spec)
+            return Propagation(graph, region, inside, slope).bounds(spec)
+
+        return in_pieces(graph, region, spec, bound)
 
 
 @hookimpl

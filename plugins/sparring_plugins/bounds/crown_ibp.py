@@ -40,17 +40,22 @@ class CrownIbp(BoundBackend):
     def bound(self, module: nn.Module, region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """`beta * backward + (1 - beta) * ibp`: every mixture of sound bounds is sound."""
         from sparring_plugins.propagation.kept_graphs import graph_of
+        from sparring_plugins.propagation.pieces import in_pieces
         from sparring_plugins.propagation.propagation import Propagation
 
-        beta = self.options.beta
-        both = Propagation(graph_of(module, region.center), region, "ibp", self.options.slope)
-        if beta == 0:
-            return both.box(spec)
-        low, high = both.bounds(spec)
-        if beta == 1:
-            return low, high
-        below, above = both.box(spec)
-        return _mixed(below, low, beta, -1.0), _mixed(above, high, beta, 1.0)
+        beta, graph = self.options.beta, graph_of(module, region.center)
+
+        def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+            both = Propagation(graph, region, "ibp", self.options.slope)
+            if beta == 0:
+                return both.box(spec)
+            low, high = both.bounds(spec)
+            if beta == 1:
+                return low, high
+            below, above = both.box(spec)
+            return _mixed(below, low, beta, -1.0), _mixed(above, high, beta, 1.0)
+
+        return in_pieces(graph, region, spec, bound)
 
 
 def _mixed(first: Tensor, second: Tensor, beta: float, outward: float) -> Tensor:

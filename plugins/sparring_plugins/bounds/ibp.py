@@ -23,12 +23,17 @@ class Ibp(BoundBackend):
         """Propagate the box around the region; `spec` is merged into the affine operations at the end."""
         from sparring_plugins.propagation.boxes import Boxes
         from sparring_plugins.propagation.kept_graphs import graph_of
+        from sparring_plugins.propagation.pieces import in_pieces
         from sparring_plugins.propagation.propagation import Propagation
 
         graph = graph_of(module, region.center)
-        if region.norm == "inf":
-            return Boxes(graph, region, keep=False).bounds(spec)
-        return Propagation(graph, region, "ibp").box(spec)
+
+        def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+            if region.norm == "inf":
+                return Boxes(graph, region, keep=False).bounds(spec)
+            return Propagation(graph, region, "ibp").box(spec)
+
+        return in_pieces(graph, region, spec, bound)
 
 
 @hookimpl

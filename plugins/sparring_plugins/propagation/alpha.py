@@ -62,7 +62,7 @@ class Optimised(Propagation):
 
     def _pieces(self, count: int) -> Iterator[tuple[slice, list[slice]]]:
         """Rows of the output and the samples to take at a time, as many as there is room for."""
-        batch, wide = self._enclosure.low.shape[0], 2 * self._graph.widest(self._graph.output)
+        batch, wide = self._enclosure.low.shape[0], 2 * self._graph.widest[self._graph.output]
         rows = min(count, max(1, self._room // wide))
         samples = min(batch, max(1, self._room // (wide * rows)))
         for first in range(0, count, rows):
@@ -95,7 +95,7 @@ class Optimised(Propagation):
         return Interval(torch.fmax(low, below.view_as(low)), torch.fmin(high, above.view_as(high)))
 
     def _shared_out(self, place: int, found: Tensor) -> tuple[Tensor, ...]:
-        return found.split(max(1, self._room // (2 * self._graph.widest(place))))
+        return found.split(max(1, self._room // (2 * self._graph.widest[place])))
 
     def _raised_units(self, place: int, some: Tensor) -> Tensor:
         """Lower bounds of units and of their negatives, [count, 2], for pairs of sample and unit, [count, 2]."""

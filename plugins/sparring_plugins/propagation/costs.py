@@ -41,7 +41,7 @@ class Measured(Propagation):
         """Multiplications of one row on its way to the input."""
         whole = _cost_below(self._graph, place)
         window = self._window(place)
-        return whole if window is None else whole * window / self._graph.widest(place)
+        return whole if window is None else whole * window / self._graph.widest[place]
 
 
 def _cost_below(graph: Graph, place: int) -> float:

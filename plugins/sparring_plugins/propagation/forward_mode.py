@@ -44,7 +44,7 @@ class ForwardMode(Propagation):
             return
         nodes, batch = self._graph.nodes, self._enclosure.low.shape[0]
         features = self._enclosure.low[0].numel()
-        each = self._graph.widest(self._graph.output) * features
+        each = self._graph.widest[self._graph.output] * features
         if each > MOST:
             raise RefusedError(
                 f"bounds: forward mode needs {each * self._enclosure.low.element_size() / 2**30:.0f} GB a sample "

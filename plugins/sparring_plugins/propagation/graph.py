@@ -86,6 +86,8 @@ class Graph:
             found.append(frozenset({place}).union(*(found[source] for source in node.inputs)))
         return tuple(found)
 
-    def widest(self, place: int) -> int:
-        """Most elements of any node that a backward pass from a place meets."""
-        return max(math.prod(self.nodes[source].shape) for source in self.ancestors[place])
+    @cached_property
+    def widest(self) -> tuple[int, ...]:
+        """Most elements of any node that a backward pass from each place meets."""
+        sizes = [math.prod(node.shape) for node in self.nodes]
+        return tuple(max(sizes[source] for source in sources) for sources in self.ancestors)

@@ -110,7 +110,7 @@ class Propagation:
         """Bounds of chosen units; the others keep their interval."""
         if len(found) == 0:
             return step
-        size = max(1, self._most // (2 * (self._window(place) or self._graph.widest(place))))
+        size = max(1, self._most // (2 * (self._window(place) or self._graph.widest[place])))
         least = torch.cat([self._least_of_some(place, some) for some in found.split(size)])
         where = (found[:, 0], found[:, 1])
         low = step.low.flatten(1).index_put(where, least[:, 0]).view_as(step.low)
@@ -138,7 +138,7 @@ class Propagation:
         """Bounds of rows at a place, or of its units, in pieces of the batch and of the rows that fit."""
         shape, batch = self._graph.nodes[place].shape, self._enclosure.low.shape[0]
         count = math.prod(shape) if spec is None else spec.shape[-2]
-        wide = 2 * self._graph.widest(place)
+        wide = 2 * self._graph.widest[place]
         rows = min(count, max(1, self._most // wide))
         samples = min(batch, max(1, self._most // (wide * rows)))
         takes = [slice(first, first + samples) for first in range(0, batch, samples)] if samples < batch else [None]
