@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="bounds need torch")
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from operation_networks import NETWORKS
+from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.log_sums import LogSum
@@ -182,3 +184,25 @@ def test_planes_of_a_sum_of_exponentials_lie_on_their_sides(dtype):
                 far = max(abs(one) for one in point) + 1
                 if spot % 9 == 0:  # the box is a point
                     assert float(above - below) <= 1e3 * torch.finfo(dtype).eps * float(far)
+
+
+@pytest.mark.parametrize("way", [Linear.interval_and_error, Affine.interval_and_error])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_error_of_a_layer_holds_the_worst_order_of_its_sums(way, turned):
+    """Each of so many terms is rounded up by almost half a spacing: once in the victim's sum, once in a coefficient."""
+    count, one = 500, np.float32(1)
+    line = np.full(count, np.finfo(np.float32).eps / 2 * (1 + 2**-10), np.float32)
+    line[0] = one
+    added = one
+    for term in line[1:]:
+        added += term
+    missed = abs(float(added) - math.fsum(line.tolist()))
+    assert missed > 0.99 * count * np.finfo(np.float32).eps / 2
+    weight = torch.from_numpy(line[:, None] if turned else line[None])
+    node = Linear("", (0,), (weight.shape[0],), lambda: weight, None)
+    point = torch.ones(1, weight.shape[1])
+    box, error = way(node, Interval(point, point))
+    # Of a row of ones: each output's own rounding, or that of the only coefficient.
+    assert float(error.double().sum()) >= missed
+    if not turned:
+        assert float(box.low) < math.fsum(line.tolist()) < float(added) <= float(box.high)

@@ -42,6 +42,11 @@ class Linear(Affine):
         """Inputs, and the bias."""
         return self.weight().shape[1] + 1
 
+    @property
+    def back(self) -> int:
+        """Outputs."""
+        return self.weight().shape[0]
+
     def value(self, *inputs: Tensor) -> Tensor:
         """The layer itself."""
         return linear(inputs[0], self.weight(), self.bias())
@@ -73,7 +78,7 @@ class Linear(Affine):
         """As of any affine node, for small layers in one pass."""
         weight = self.weight()
         if is_small(inputs[0].low, weight):
-            return through_small(inputs[0], weight, self.bias(), self.terms)
+            return through_small(inputs[0], weight, self.bias(), self.parts)
         return super().interval_and_error(*inputs)
 
 
@@ -96,8 +101,8 @@ class Conv(Affine):
         self._back: Callable[..., Tensor] = F.conv_transpose1d if len(stride) == 1 else F.conv_transpose2d
         size = weight().shape
         reached = math.prod(math.ceil(width / step) for width, step in zip(size[2:], stride, strict=True))
-        self.terms = max(math.prod(size[1:]), size[0] // groups * reached)
-        self._fan = math.prod(size[1:]) + 1
+        self._fan, self._back_terms = math.prod(size[1:]) + 1, size[0] // groups * reached
+        self.terms = max(self._fan, self._back_terms)
         # A transposed convolution leaves open how many positions a stride passed over at the far end.
         self._missing = tuple(
             wide - ((out - 1) * step - 2 * pad + reach * (width - 1) + 1)
@@ -110,6 +115,11 @@ class Conv(Affine):
     def fan(self) -> int:
         """Entries of the kernel for one output, and the bias."""
         return self._fan
+
+    @property
+    def back(self) -> int:
+        """Outputs that one input has a share in."""
+        return self._back_terms
 
     def bias(self) -> Tensor | None:
         """The bias of each channel, [channels, 1 ...]."""

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from sparring_plugins.propagation.kernels.calling import ONE, address
 from sparring_plugins.propagation.nodes import Interval
-from sparring_plugins.propagation.rounding import gamma, tiny
+from sparring_plugins.propagation.rounding import share_of, tiny, unsure_of
 from sparring_plugins.propagation.small_boxes import SMALL
 
 __all__ = ["is_small", "through_small"]
@@ -22,12 +22,15 @@ def is_small(low: Tensor, weight: Tensor) -> bool:
     return low.device.type == "cpu" and low.dim() == 2 and weight.numel() * low.shape[0] <= SMALL
 
 
-def through_small(source: Interval, weight: Tensor, bias: Tensor | None, terms: int) -> tuple[Interval, Tensor]:
-    """What `Affine.interval_and_error` gives for a linear layer; the error has no gradient."""
+def through_small(source: Interval, weight: Tensor, bias: Tensor | None, parts: int) -> tuple[Interval, Tensor]:
+    """What `Affine.interval_and_error` gives for a linear layer in a graph of `parts` nodes.
+
+    The error has no gradient.
+    """
     if torch.is_grad_enabled():
-        low, high, error = _Through.apply(*source, weight, bias, terms)
+        low, high, error = _Through.apply(*source, weight, bias, parts)
     else:
-        low, high, error = _through(*source, weight, bias, terms)
+        low, high, error = _through(*source, weight, bias, parts)
     return Interval(low, high), error
 
 
@@ -39,14 +42,15 @@ def _kernel() -> Any:
     return linear_boxes
 
 
-def _through(low: Tensor, high: Tensor, weight: Tensor, bias: Tensor | None, terms: int) -> Any:
+def _through(low: Tensor, high: Tensor, weight: Tensor, bias: Tensor | None, parts: int) -> Any:
     low, high, weight = low.contiguous(), high.contiguous(), weight.contiguous()
     bias = None if bias is None else bias.contiguous()
     (rows, entries), batch = weight.shape, low.shape[0]
     found = low.new_empty((3, batch, rows))
     _kernel()(
         low.data_ptr(), high.data_ptr(), weight.data_ptr(), address(bias), found.data_ptr(), batch, entries, rows,
-        2 * gamma(terms, low.dtype), tiny(terms, low.dtype), ONE[low.dtype],
+        share_of(entries + 1, low.dtype, 0.0), unsure_of(entries + 1, rows + parts, low.dtype),
+        tiny(max(weight.shape) + parts, low.dtype), ONE[low.dtype],
     )  # fmt: skip
     return found.unbind()
 
@@ -55,12 +59,12 @@ class _Through(torch.autograd.Function):
     """The ends of the box with their gradients; what is added for rounding has none."""
 
     @staticmethod
-    def forward(low: Tensor, high: Tensor, weight: Tensor, bias: Tensor | None, terms: int) -> Any:
-        return _through(low, high, weight, bias, terms)
+    def forward(low: Tensor, high: Tensor, weight: Tensor, bias: Tensor | None, parts: int) -> Any:
+        return _through(low, high, weight, bias, parts)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        low, high, weight, bias, ctx.terms = inputs
+        low, high, weight, bias, _ = inputs
         ctx.save_for_backward(low, high, weight, bias)
         ctx.mark_non_differentiable(output[2])
 
@@ -76,7 +80,7 @@ class _Through(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             reach = (high - low) * 0.5
             size = torch.maximum(high, -low)
-            reach = torch.add(reach, size, alpha=2 * gamma(ctx.terms, size.dtype))
+            reach = torch.add(reach, size, alpha=share_of(weight.shape[1] + 1, size.dtype, 0.0))
             to_weight = torch.addcmul(middle.T @ torch.lerp(low, high, 0.5), weight.sign(), radius.T @ reach)
         to_bias = None if bias is None else middle.sum(0)
         return *(ends or (None, None)), to_weight, to_bias, None

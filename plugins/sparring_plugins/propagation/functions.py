@@ -65,8 +65,8 @@ def through_affine(node: Affine, inputs: Sequence[Function], reach: Tensor) -> F
             error = error + (reach * torch.finfo(reach.dtype).eps).view(-1, *[1] * len(node.shape)) * bulk
         if node.terms:
             # The victim's sum, and those of center and spread.
-            share = 6 * gamma(node.terms, size.dtype)
-            tiny = tiny_of(node.terms, size) * center.shape[1]
+            count = node.terms + node.parts
+            share, tiny = 6 * gamma(count, size.dtype), tiny_of(count, size) * center.shape[1]
             error = torch.add(error + tiny, size + error, alpha=share)
     return Function(center, spread, bias, gap, size, error)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from sparring_plugins.propagation.curves import Curve
 from sparring_plugins.propagation.ends import Ends, widened
 from sparring_plugins.propagation.middles import middles, reaches
-from sparring_plugins.propagation.rounding import floor_of, gamma, share_of, tiny_of
+from sparring_plugins.propagation.rounding import floor_of, share_of, tiny_of, unsure_of
 
 __all__ = ["Affine", "Elementwise", "Input", "Interval", "Node", "Planar", "Planes", "magnitude"]
 
@@ -67,10 +67,17 @@ class Affine(Node):
 
     terms: int = 1
     """Most products in one sum, of the map or of its adjoint; 0 where values are only moved, without rounding."""
+    parts: int = 0
+    """How many nodes the graph has: their shares of a bound are added up."""
 
     @property
     def fan(self) -> int:
         """Most terms in one sum of the map itself, the bias among them."""
+        return self.terms
+
+    @property
+    def back(self) -> int:
+        """Most products in one sum of the adjoint."""
         return self.terms
 
     @abstractmethod
@@ -94,7 +101,7 @@ class Affine(Node):
         """Centre and radius through `W` and `|W|` (Gowal et al. 2018, section 3)."""
         if self.terms == 0:
             return Interval(self.value(*(x.low for x in inputs)), self.value(*(x.high for x in inputs)))
-        share, bulk = 2 * gamma(self.terms, inputs[0].low.dtype), self._still_bulk()
+        share, bulk = share_of(self.fan, inputs[0].low.dtype, 0.0), self._still_bulk()
         pairs = [middles(*x, share, 0.0, x.low.dtype, sized=False) for x in inputs]
         middle, radius = self.value(*(pair[0] for pair in pairs)), self.spread(*(pair[1] for pair in pairs))
         if bulk is not None:
@@ -124,27 +131,30 @@ class Affine(Node):
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """The interval, and a bound [batch, *shape] on rounding here for each unit of a row; None for none.
 
-        The victim errs by `gamma (|W||x| + |b|)`; coefficients `rows W` and `rows b` computed in floats err by as
-        much again for each unit of `rows`.
+        The victim errs by `gamma (|W||x| + |b|)`; coefficients `rows W` and `rows b` computed in floats err likewise
+        for each unit of `rows`, with a `gamma` of their own.
         """
         if self.terms == 0:
             return self.interval(*inputs), None
-        share, bulk = 2 * gamma(self.terms, inputs[0].low.dtype), self._still_bulk()
-        pairs = [middles(*x, share, 0.0, x.low.dtype, sized=True) for x in inputs]
+        dtype = inputs[0].low.dtype
+        share, bulk = share_of(self.fan, dtype, 0.0), self._still_bulk()
+        pairs = [middles(*x, share, 0.0, dtype, sized=True) for x in inputs]
         radius, size = self._spread_both([pair[1] for pair in pairs])
+        error = torch.add(tiny_of(self.terms + self.parts, size), size, alpha=self.unsure(dtype))
         if bulk is not None:
-            size = torch.add(size, bulk, alpha=self._bias_terms(radius.dtype))
+            error = torch.add(error, bulk, alpha=self._unsure_bias(dtype))
             radius = torch.add(radius, bulk, alpha=share)
         middle = self.value(*(pair[0] for pair in pairs))
-        error = torch.add(tiny_of(self.terms, size), size, alpha=share)
         return Interval(middle - radius, middle + radius), error
 
-    def _bias_terms(self, dtype: torch.dtype) -> float:
-        """By how much `rows b` may round beyond `gamma |b|`."""
-        count = math.prod(self.shape)
-        if dtype is torch.float32 or count <= self.terms:
-            return 1.0
-        return gamma(count, dtype) / gamma(self.terms, dtype)
+    def unsure(self, dtype: torch.dtype) -> float:
+        """Rounding for each unit of a row, as a share of `|W||x|`."""
+        return unsure_of(self.fan, self.back + self.parts, dtype)
+
+    def _unsure_bias(self, dtype: torch.dtype) -> float:
+        """The same of `|b|`; in single precision `rows b` is summed in double."""
+        count = self.back if dtype is torch.float32 else max(self.back, math.prod(self.shape))
+        return unsure_of(self.fan, count + self.parts, dtype)
 
     def _spread_both(self, both: Sequence[Tensor]) -> Sequence[Tensor]:
         """Radii with sizes behind them through `|W|`: in one product, or apart where only radii are differentiated."""

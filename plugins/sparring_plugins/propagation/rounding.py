@@ -13,11 +13,11 @@ from functools import cache
 import torch
 from torch import Tensor
 
-__all__ = ["floor", "floor_of", "gamma", "share_of", "tiny", "tiny_of"]
+__all__ = ["floor", "floor_of", "gamma", "share_of", "tiny", "tiny_of", "unsure_of"]
 
 STEPS = 8
 """Roundings beside those of a sum: slopes, centres and radii. The shares of all nodes are added up as well, which
-rounds once a node; a graph adds that number to the terms of its nodes."""
+rounds once a node: that number is added to the terms of sums over a row's coefficients."""
 
 
 @cache
@@ -60,6 +60,17 @@ def share_of(fan: int, dtype: torch.dtype, loose: float) -> float:
     """
     share = 2 * gamma(fan, dtype)
     return share * (1 + share) + loose
+
+
+@cache
+def unsure_of(fan: int, back: int, dtype: torch.dtype) -> float:
+    """What a row's unit at an affine map may err by, as a share of `|W| |x| + |b|`.
+
+    The victim's sum has `fan` terms; those of a row's coefficients, and of its share of the bias, have `back`. The
+    product of both covers how much they may fall short of their own rounding.
+    """
+    share = gamma(fan, dtype) + gamma(back, dtype)
+    return share * (1 + share)
 
 
 def floor_of(like: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ __all__ = ["linear_boxes"]
 @sum_kernel
 def linear_boxes(
     low: int, high: int, weight: int, bias: int, ends: int, batch: int, entries: int, rows: int,
-    share: float, least: float, one: Any,
+    share: float, unsure: float, least: float, one: Any,
 ) -> None:  # fmt: skip
     """Write [3, batch, rows]: both ends and the error, as `Affine.interval_and_error` has them.
 
@@ -24,12 +24,13 @@ def linear_boxes(
         low, high: [batch, entries].
         weight: [rows, entries].
         bias: [rows] or 0.
-        share: twice `gamma` of the layer's terms.
-        least: `tiny` of them.
+        share: what the box is widened by.
+        unsure, least: relative and absolute part of the error.
     """
     lows, highs = carray(view_of(low, one), (batch, entries)), carray(view_of(high, one), (batch, entries))
     matrix, out = carray(view_of(weight, one), (rows, entries)), carray(view_of(ends, one), (3, batch, rows))
-    shift, part, small = carray(view_of(bias, one), (rows,)), number(share, one), number(least, one)
+    shift, part = carray(view_of(bias, one), (rows,)), number(share, one)
+    loose, small = number(unsure, one), number(least, one)
     zero, half = one - one, number(0.5, one)
     space = np.empty((3, entries), lows.dtype)
     center, radius, size = space[0], space[1], space[2]
@@ -50,4 +51,4 @@ def linear_boxes(
                 width += part * abs(shift[j])
                 bulk += abs(shift[j])
             out[0, b, j], out[1, b, j] = middle - width, middle + width
-            out[2, b, j] = small + part * bulk
+            out[2, b, j] = small + loose * bulk
