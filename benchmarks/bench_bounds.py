@@ -29,8 +29,10 @@ from sparring import Region
 PEER = os.environ.get("SPARRING_AUTO_LIRPA")
 METHODS = {"ibp": "IBP", "crown-ibp": "CROWN-IBP", "crown": "CROWN"}
 BATCHES = (1, 64, 1024)
+SHORTEST = 1.0
+"""Seconds that the rounds of one comparison take at least: short calls need many to meet a quiet moment."""
 LONGEST = 30.0
-"""Seconds that the rounds of one comparison may take; at least one is made."""
+"""Seconds that they may take; at least one is made."""
 
 
 class Dueling(nn.Module):
@@ -90,13 +92,13 @@ def alternating(ours: Callable[[], Any], theirs: Callable[[], Any] | None, round
     calls = [ours] if theirs is None else [ours, theirs]
     taken: list[list[float]] = [[] for _ in calls]
     begun = time.perf_counter()
-    for _ in range(rounds):
+    spent = 0.0
+    while spent <= LONGEST and (spent < SHORTEST or len(taken[0]) < rounds):
         for times, call in zip(taken, calls, strict=True):
             start = time.perf_counter()
             call()
             times.append(time.perf_counter() - start)
-        if time.perf_counter() - begun > LONGEST:
-            break
+        spent = time.perf_counter() - begun
     least = [min(times) for times in taken]
     return least[0], least[1] if theirs is not None else None
 

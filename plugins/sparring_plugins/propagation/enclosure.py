@@ -27,7 +27,7 @@ class Enclosure:
         """`nodes` counts the shares of a bound that are added up."""
         self.low, self.high = region.corners
         self._region, self._norm = region, region.norm
-        self.terms = self.low[0].numel() + nodes
+        self.terms = self.low.shape[1:].numel() + nodes
 
     @cached_property
     def box(self) -> tuple[Tensor, Tensor]:

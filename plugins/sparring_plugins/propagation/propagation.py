@@ -143,13 +143,14 @@ class Propagation:
         samples = min(batch, max(1, self._most // (wide * rows)))
         takes = [slice(first, first + samples) for first in range(0, batch, samples)] if samples < batch else [None]
         whole = rows == count
-        parts = [
-            torch.cat([self._least(place, spec, take, None if whole else piece) for take in takes])
+        halves = [
+            _joined([self._least(place, spec, take, None if whole else piece) for take in takes], 0).chunk(2, 1)
             for piece in _pieces(count, rows)
         ]
-        low = torch.cat([part[:, : part.shape[1] // 2] for part in parts], 1)
-        high = torch.cat([-part[:, part.shape[1] // 2 :] for part in parts], 1)
-        return (low, high) if spec is not None else (low.view(batch, *shape), high.view(batch, *shape))
+        low, high = (_joined(parts, 1) for parts in zip(*halves, strict=True))
+        if spec is None and len(shape) > 1:
+            low, high = low.view(batch, *shape), high.view(batch, *shape)
+        return low, -high
 
     def _least(self, place: int, spec: Tensor | None, take: slice | None, piece: slice | None) -> Tensor:
         shape, backward = self._graph.nodes[place].shape, self._backward(take)
@@ -189,6 +190,11 @@ class Propagation:
             assert isinstance(node, Affine)
             self._errors[place] = node.error(*self._sources(node))
         return self._errors[place]
+
+
+def _joined(parts: list[Tensor] | tuple[Tensor, ...], dim: int) -> Tensor:
+    """Parts side by side; one alone as it is."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
 
 
 def _pieces(count: int, size: int) -> Iterator[slice]:
