@@ -206,3 +206,19 @@ def test_the_error_of_a_layer_holds_the_worst_order_of_its_sums(way, turned):
     assert float(error.double().sum()) >= missed
     if not turned:
         assert float(box.low) < math.fsum(line.tolist()) < float(added) <= float(box.high)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_small_layers_have_the_box_and_error_of_any_affine_map(dtype):
+    draw = torch.Generator().manual_seed(1)
+    low, reach, weight, bias = (
+        torch.randn(*shape, generator=draw, dtype=dtype) for shape in ((4, 30), (4, 30), (20, 30), (20,))
+    )
+    node = Linear("", (0,), (20,), lambda: weight, lambda: bias)
+    node.parts = 5
+    given = Interval(low, low + reach.abs())
+    (box, error), (wanted, wide) = Linear.interval_and_error(node, given), Affine.interval_and_error(node, given)
+    share = 4 * gamma(40, dtype)
+    assert torch.allclose(error, wide, rtol=share, atol=0)
+    for side, other in zip(box, wanted, strict=True):
+        assert torch.allclose(side, other, rtol=share, atol=share)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sparring_plugins.propagation.kernels.calling import ONE, address
+from sparring_plugins.propagation.kernels.calling import ONE, address, box_kernels
 from sparring_plugins.propagation.nodes import Interval
-from sparring_plugins.propagation.rounding import share_of, tiny, unsure_of
+from sparring_plugins.propagation.rounding import floor, share_of, tiny, unsure_of
 from sparring_plugins.propagation.small_boxes import SMALL
 
 __all__ = ["is_small", "through_small"]
@@ -34,23 +33,15 @@ def through_small(source: Interval, weight: Tensor, bias: Tensor | None, parts: 
     return Interval(low, high), error
 
 
-@cache
-def _kernel() -> Any:
-    """Importing numba takes as long as many bounds."""
-    from sparring_plugins.propagation.kernels.linear import linear_boxes
-
-    return linear_boxes
-
-
 def _through(low: Tensor, high: Tensor, weight: Tensor, bias: Tensor | None, parts: int) -> Any:
     low, high, weight = low.contiguous(), high.contiguous(), weight.contiguous()
     bias = None if bias is None else bias.contiguous()
     (rows, entries), batch = weight.shape, low.shape[0]
     found = low.new_empty((3, batch, rows))
-    _kernel()(
-        low.data_ptr(), high.data_ptr(), weight.data_ptr(), address(bias), found.data_ptr(), batch, entries, rows,
-        share_of(entries + 1, low.dtype, 0.0), unsure_of(entries + 1, rows + parts, low.dtype),
-        tiny(max(weight.shape) + parts, low.dtype), ONE[low.dtype],
+    box_kernels().linear_ends(
+        low.data_ptr(), high.data_ptr(), False, weight.data_ptr(), address(bias), found.data_ptr(),
+        batch, entries, rows, share_of(entries + 1, low.dtype, 0.0), 0.0, floor(low.dtype),
+        unsure_of(entries + 1, rows + parts, low.dtype), tiny(max(weight.shape) + parts, low.dtype), ONE[low.dtype],
     )  # fmt: skip
     return found.unbind()
 

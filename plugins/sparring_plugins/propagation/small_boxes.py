@@ -35,7 +35,7 @@ def through_small(
     other = start + batch * entries * first.element_size() if second is None else second.data_ptr()
     box_kernels().linear_ends(
         start, other, second is not None, weight.data_ptr(), address(bias),
-        found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype),
+        found.data_ptr(), batch, entries, rows, share, off, floor(weight.dtype), 0.0, 0.0,
         ONE[weight.dtype],
     )  # fmt: skip
     return found

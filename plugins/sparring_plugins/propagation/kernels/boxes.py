@@ -63,21 +63,34 @@ def middles(
 
 
 @sum_kernel
+def _sized(line: Any, low: Any, high: Any, zero: Any) -> Any:
+    """`|W| size` of one output."""
+    total = zero
+    for i in range(line.size):
+        x, y = -low[i], high[i]
+        total += abs(line[i]) * (y if y > x else x)
+    return total
+
+
+@sum_kernel
 def linear_ends(
     first: int, second: int, around: bool, weight: int, bias: int, ends: int, batch: int, entries: int, rows: int,
-    share: float, off: float, floor: float, one: Any,
+    share: float, off: float, floor: float, unsure: float, tiny: float, one: Any,
 ) -> None:  # fmt: skip
     """Write [2, batch, rows]: `W c + b -+ share (|W| reach + |b|)`.
+
+    Where `unsure` is not 0, [3, batch, rows]: behind them `tiny + unsure (|W| size + |b|)` of boxes, whose sizes are
+    their largest absolute values.
 
     `first` and `second`, [batch, entries], are centres and reaches where `around`, else the ends of boxes, which leave
     out an absolute error of `off`. `weight` is [rows, entries], `bias` [rows] or 0 for none; `floor` as in `rounding`.
     `one` is a 1 in the type of all numbers.
     """
     left, right = carray(view_of(first, one), (batch, entries)), carray(view_of(second, one), (batch, entries))
-    matrix, out = carray(view_of(weight, one), (rows, entries)), carray(view_of(ends, one), (2, batch, rows))
+    matrix, out = carray(view_of(weight, one), (rows, entries)), carray(view_of(ends, one), (3, batch, rows))
     shift = carray(view_of(bias, one), (rows,))
     part, least, stretch = number(share, one), number(floor, one), number(1.0 + 1.0 / share, one)
-    more = number(off / share, one)
+    more, loose, small = number(off / share, one), number(unsure, one), number(tiny, one)
     space = np.empty((2, entries), left.dtype)
     for sample in range(batch):
         if around:
@@ -95,3 +108,5 @@ def linear_ends(
             apart = part * (width + (size if size > least else least))
             out[0, sample, j] = middle + move - apart
             out[1, sample, j] = middle + move + apart
+            if unsure != 0:
+                out[2, sample, j] = small + loose * (_sized(line, left[sample], right[sample], one - one) + size)
