@@ -35,7 +35,7 @@ CASES = {
     "hopper-action": (HOPPER, "action", 0.1),
     "hopper-observation": (HOPPER, "observation(space=raw)", 0.05),
 }
-STEPS = {PENDULUM: 60_000, HOPPER: 600_000}
+STEPS = {PENDULUM: 120_000, HOPPER: 200_000}
 """Simulator steps of each training."""
 LEARNER = {PENDULUM: "ppo(rollout=1024,learning_rate=0.001)", HOPPER: "ppo(initial_log_std=-0.5,learning_rate=0.0005)"}
 ROLLOUT = {PENDULUM: 1024, HOPPER: 2048}
@@ -51,7 +51,7 @@ METHODS = ("plain", *SOLVERS)
 CHOSEN = "initial_gain=2,select_episodes=8"
 JUDGES = {
     PENDULUM: f"ppo(steps=20000,rollout=1024,learning_rate=0.002,starts=8,select_every=5000,{CHOSEN})",
-    HOPPER: f"ppo(steps=200000,learning_rate=0.0005,starts=16,select_every=20000,{CHOSEN})",
+    HOPPER: f"ppo(steps=100000,learning_rate=0.0005,starts=16,select_every=20000,{CHOSEN})",
 }
 EPISODES = 20
 

@@ -58,19 +58,21 @@ def share_of(fan: int, dtype: torch.dtype, loose: float) -> float:
         dtype: of the victim.
         loose: relative error of the inputs that their boxes do not hold yet.
     """
-    share = 2 * gamma(fan, dtype)
-    return share * (1 + share) + loose
+    return _computed(2 * gamma(fan, dtype)) + loose
 
 
 @cache
 def unsure_of(fan: int, back: int, dtype: torch.dtype) -> float:
     """What a row's unit at an affine map may err by, as a share of `|W| |x| + |b|`.
 
-    The victim's sum has `fan` terms; those of a row's coefficients, and of its share of the bias, have `back`. The
-    product of both covers how much they may fall short of their own rounding.
+    The victim's sum has `fan` terms; those of a row's coefficients, and of its share of the bias, have `back`.
     """
-    share = gamma(fan, dtype) + gamma(back, dtype)
-    return share * (1 + share)
+    return _computed(gamma(fan, dtype) + gamma(back, dtype))
+
+
+def _computed(share: float) -> float:
+    """A share of a size that is itself computed in sums of those terms, and so falls short by that share at most."""
+    return share / (1 - share) if share < 1 else float("inf")
 
 
 def floor_of(like: Tensor) -> Tensor:
