@@ -4,8 +4,8 @@
 
 Victim and attacker are each a PPO learner. Every method gets about the same number of simulator steps, those of its
 attacker and of measuring included: plain PPO (nobody attacks), one timescale (`sgda`, `agda`), `two-timescale` and
-`min-oracle`. What each hands over, its last iterate, is attacked by `ppo` attackers trained afresh, and by noise. Rows
-are written as they are made; a run that was stopped goes on where it was.
+`min-oracle`, which comes again with three times as many. What each hands over, its last iterate, is attacked by `ppo`
+attackers trained afresh, and by noise. Rows are written as they are made; a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ SOLVERS = {
     "agda": "agda(rate=1,{common})",
     "two-timescale": "two-timescale(victim_rate=0.5,attacker_rate=5,{common})",
     "min-oracle": "min-oracle(rate=1,decay=none,{common})",
+    "min-oracle-x3": "min-oracle(rate=1,decay=none,{common})",
 }
+TIMES = {"min-oracle-x3": 3}
+"""Those with more simulator steps: so many give its victim as many updates as plain training makes."""
 METHODS = ("plain", *SOLVERS)
 CHOSEN = "initial_gain=2,select_episodes=8"
 JUDGES = {
@@ -70,11 +73,11 @@ def solved(duel: Any, game: Any, method: str, seed: int, folder: Path) -> tuple[
     """What a solver hands over, and the simulator steps it took; its iterations are as many as the steps pay for."""
     spec = SOLVERS[method].format(common=f"policy=last,learner={LEARNER[game.spec]}")
     rollout = ROLLOUT[game.spec]
-    rollouts = 1 + ANSWER if method == "min-oracle" else 2
+    rollouts = 1 + ANSWER if method.startswith("min-oracle") else 2
     answer = sparring.solve(
         duel,
         spec,
-        iterations=STEPS[game.spec] // (rollouts * rollout),
+        iterations=TIMES.get(method, 1) * STEPS[game.spec] // (rollouts * rollout),
         seed=seed,
         trace_every=10**9,
         effort=Effort(steps=ANSWER * rollout),
