@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
+from sparring.access import Ball
 from sparring.bounds import BoundBackend
+from sparring.certificates import observation_region
 from sparring.errors import RefusedError
 from sparring.forms import Form
 from sparring.policy import Ability, Policy
+from sparring.projection import project_ball
 
 torch = pytest.importorskip("torch")
 
+REWARDS, SEEDS = (1.0, 0.2, -0.4, 0.7, 0.1), (0, 1, 2, 3)
+"""Of the walks, and what they begin from."""
 ROOM = 1e-6
 """Relative room for the rounding of float32, added at every layer."""
 
@@ -291,3 +297,42 @@ def vertices(center, radius):
     """Corners of a box around each of several points, [corners, batch, features]."""
     signs = np.asarray(list(itertools.product((-1.0, 1.0), repeat=center.shape[-1])))
     return center + radius * signs[:, None]
+
+
+def ball_region(net, center, radius, norm="inf"):
+    """Where a ball around observations lies, in the precision of the network."""
+    return observation_region(Ball(norm), radius, center, net)
+
+
+def inside(center, radius, norm, rng, count=300):
+    """Points of the ball around each sample, its surface among them, [count, batch, features]."""
+    change = rng.normal(size=(count, *center.shape)) * rng.choice([0.1, 1.0, 5.0], size=(count, 1, 1))
+    change[: count // 3] = np.sign(change[: count // 3]) * 10
+    size = np.asarray(radius)
+    column = size[:, None] if size.ndim else size
+    return center + project_ball(change * column, column if norm == "inf" else size, norm)
+
+
+def climbed(net, center, radius, norm, row):
+    """Where gradient steps lead that raise `row @ outputs`, kept in the ball, [batch, features]."""
+    point = torch.as_tensor(center, dtype=torch.float64).clone()
+    double = network_in_double(net)
+    for _ in range(30):
+        point.requires_grad_(True)
+        (gradient,) = torch.autograd.grad((double(point) @ row).sum(), point)
+        moved = (point + radius * 0.3 * gradient.sign()).detach().numpy()
+        point = torch.as_tensor(center + project_ball(moved - center, radius, norm))
+    return point.numpy()
+
+
+def network_in_double(net):
+    """A copy."""
+    return copy.deepcopy(net).double()
+
+
+def greedy(net, points):
+    """Greedy action at points [..., features], as the victim computes it."""
+    own = next(net.parameters()).dtype
+    with torch.no_grad():
+        values = net(torch.as_tensor(points, dtype=own).reshape(-1, points.shape[-1])).numpy()
+    return values.argmax(axis=1).reshape(points.shape[:-1])

@@ -34,15 +34,6 @@ METHODS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks as small as these take ten times as long where threads of several tests wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Gated(nn.Module):
     """A residual connection and a product, whose relaxation is planes."""
 
