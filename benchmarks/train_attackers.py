@@ -40,7 +40,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "halfcheetah-ppo": {**COMMON, "steps": 2_500_000, "learning_rate": 7e-4, "entropy_weight": 0.003},
     "hopper-ppo": {**COMMON, "steps": 600_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
     "walker-ppo": {**COMMON, "steps": 3_000_000, "learning_rate": 5e-4, "starts": 32, "initial_gain": 2.0},
-    "ant-ppo": {**COMMON, "steps": 3_000_000, "learning_rate": 3e-4},
+    "ant-ppo": {**COMMON, "steps": 2_500_000, "learning_rate": 7e-4, "entropy_weight": 0.003},
     "hopper-sappo": {**COMMON, "steps": 1_000_000, "learning_rate": 3e-4, "starts": 32, "initial_gain": 2.0},
 }  # fmt: skip
 
