@@ -101,6 +101,17 @@ def test_every_check_of_learners_has_a_broken_one():
     assert {name for name, _ in BROKEN_LEARNERS} == {check.name for check in checks(LEARNER, Probing)}
 
 
+class Declining(Probing):
+    def start(self, observation, action, seed):
+        raise RequestError("declining: takes pictures alone")
+
+
+def test_nothing_is_said_of_a_learner_that_takes_no_world_of_the_kit():
+    outcomes = [check.outcome() for check in checks(LEARNER, Declining)]
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.SKIPPED}
+    assert all("takes none of the spaces" in outcome.message for outcome in outcomes)
+
+
 def test_an_expected_failure_of_a_learner_is_declared_with_its_reason():
     broken = dict(BROKEN_LEARNERS)["learner-counts-its-steps"]
     told = type("Told", (broken,), {"expected_failures": {"learner-counts-its-steps": "it counts pairs"}})

@@ -58,9 +58,8 @@ def project_ball(change: Floats, radius: float | Floats, norm: Norm) -> Floats:
     with np.errstate(over="ignore"):  # a sum beyond all numbers lies outside of the ball all the same
         size, points = np.sum(away, axis=-1, keepdims=True), away / unit
     outside = np.isinf(points).any(axis=-1, keepdims=True)
-    if np.any(
-        outside
-    ):  # adding a constant moves no projection onto a simplex, nor does what lies far below the largest
+    if outside.any():
+        # Adding a constant moves no projection onto a simplex, nor does what lies far below the largest.
         below = np.maximum(away - away.max(axis=-1, keepdims=True), -2.0 * unit) / unit
         points = np.where(outside, below, points)
     shrunk = np.sign(change) * project_simplex(points) * limit

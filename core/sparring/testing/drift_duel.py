@@ -49,6 +49,6 @@ class DriftDuel(SimulatedAttackGame):
             return Mixture(parts, tuple(document["weights"]))
         if kind == "kit-steering":
             return Steering.of_document(document)
-        return (
-            pilot_of(document) if kind in ("kit-pilot", "kit-gazer", "kit-pusher") else super().restore(document, side)
-        )
+        if kind in ("kit-pilot", "kit-gazer", "kit-pusher"):
+            return pilot_of(document)
+        return super().restore(document, side)
