@@ -205,6 +205,7 @@ def test_a_mixture_is_of_both_in_their_units():
     from dataclasses import replace
 
     from sparring_plugins.oracles._ascent import Slope
+    from sparring_plugins.oracles._objectives import goal_of
 
     duel, victim = duel_of(), Tracker(gain=0.5)
     attacker = found("rs+mad", duel, victim, mixes=(0.25,)).attacker
@@ -212,7 +213,7 @@ def test_a_mixture_is_of_both_in_their_units():
     (view, *_) = duel.views(victim, range(4), 1)
     units = np.sign(np.random.default_rng(0).normal(size=(4, 2)))
     mixed, critic, divergence = (
-        Slope(each, view).height(units) for each in (attacker, replace(attacker, mix=1.0), mad)
+        Slope(goal_of(each, view), view).height(units) for each in (attacker, replace(attacker, mix=1.0), mad)
     )
     assert divergence.mean() == pytest.approx(attacker.divergence_unit, rel=2)
     assert mixed == pytest.approx(0.25 * critic + 0.75 * divergence / attacker.divergence_unit, rel=1e-4)

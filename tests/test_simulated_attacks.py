@@ -275,12 +275,13 @@ def circle(norm):
 def test_the_attack_of_a_recurrent_victim_uses_the_memory_that_it_has():
     """What the attack climbs is the change of the action that the victim takes with that memory."""
     from sparring_plugins.oracles._ascent import Slope
+    from sparring_plugins.oracles._objectives import goal_of
 
     duel, victim = duel_of(BEHIND, 0.3), Tracker(gain=0.5, weight=2.0)
     for view in list(duel.views(victim, range(3), 3))[1:]:
         assert np.abs(view.memory).max() > 0
         units = proposed(RandomAttacker("sign"), view)
-        slope = Slope(gradient("pgd"), view)
+        slope = Slope(goal_of(gradient("pgd"), view), view)
         nominal, led = (victim.inner().act(seen, view.memory, None)[0] for seen in (view.seen, slope.shown(units)))
         assert slope.height(units) == pytest.approx(((led - nominal) ** 2).sum(axis=1))
 

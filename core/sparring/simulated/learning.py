@@ -159,7 +159,7 @@ class Learning:
             return VictimView(world, against, self._channels, self._game.action, self._game.spec, behind)
         if against is None:
             raise RequestError(f"{self._game.spec}: an attacker without a victim has nothing to attack")
-        return AttackerView(world, against, self._channels)
+        return AttackerView(world, against, self._channels, self._game.action)
 
     def _new_world(self, size: int) -> World:
         return MeteredWorld(self._game.world(size, self._workers), self._count)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -101,11 +102,12 @@ class _View(ABC):
 class AttackerView(_View):
     """The attacker's world: it sees what the victim would, proposes from -1 to 1, and gets the negative reward."""
 
-    def __init__(self, world: World, victim: Policy, channels: Sequence[Channel]) -> None:
-        """`victim` is a policy, or a mixture of which one part acts in each episode."""
+    def __init__(self, world: World, victim: Policy, channels: Sequence[Channel], action: Space) -> None:
+        """`victim`, which chooses from `action`, is a policy, or a mixture of which one part acts in each episode."""
         self._wholes, weights = parts_of(victim)
         inner = tuple(inner_of(part, channels) for part in self._wholes)
         self._seat = Seat(inner[0] if len(inner) == 1 else Mixture(inner, weights), VICTIM)
+        self._action = action
         super().__init__(world, channels, self._seat)
 
     def step(self, actions: Array, active: Flags | None = None) -> Step:
@@ -124,6 +126,18 @@ class AttackerView(_View):
 
         step = self._meter.step(self._world, self._seat.ask(question), proposals)
         return Step(self._look(), -step.rewards, step.terminated, step.truncated)
+
+    def attack_view(self) -> AttackView:
+        """What an attacker that reads the victim is shown now, of copies.
+
+        Raises:
+            RefusedError: the victim is a mixture, and no one policy can be read.
+        """
+        if len(self._wholes) > 1:
+            raise RefusedError(f"a mixture of {len(self._wholes)} victims cannot be read; attack them one by one")
+        truth, memory = self._world.observations.copy(), copy.deepcopy(self._seat.memories[0])
+        victim, channels = self._seat.parts[0], self._meter.channels
+        return AttackView(truth, self._observations.copy(), victim, memory, channels, self._action)
 
     def _look(self) -> Array:
         observations, channels = self._world.observations, self._meter.channels

@@ -39,7 +39,7 @@ class Climb:
 class Slope:
     """An objective as a function of the change in units of the budget."""
 
-    def __init__(self, attacker: GradientAttacker, view: AttackView) -> None:
+    def __init__(self, goal: Goal, view: AttackView) -> None:
         """Look at what one batch of episodes shows.
 
         Raises:
@@ -47,7 +47,7 @@ class Slope:
         """
         self.channel, self.place = _observation(view)
         self.seen = view.seen
-        self.goal: Goal = goal_of(attacker, view)
+        self.goal = goal
         shape = view.seen.shape
         self.width = int(np.prod(shape[1:]))
         scale = np.ones(self.width) if self.ball.scale is None else self.ball.scale.reshape(-1)
@@ -88,15 +88,16 @@ class Slope:
         return direction
 
 
-def ascend(attacker: GradientAttacker, view: AttackView, rng: Chance) -> Climb:
+def ascend(attacker: GradientAttacker, view: AttackView, rng: Chance, goal: Goal | None = None) -> Climb:
     """Climb from each start, and keep the highest end of each episode.
 
     Args:
         attacker: the settings.
         view: what it is shown.
         rng: starts and noise, a stream for each episode.
+        goal: what is raised; the attacker's objective where none is given.
     """
-    slope = Slope(attacker, view)
+    slope = Slope(goal_of(attacker, view) if goal is None else goal, view)
     best, heights = _climbed(attacker, slope, rng), []
     if attacker.restarts > 1:
         heights.append(slope.height(best))

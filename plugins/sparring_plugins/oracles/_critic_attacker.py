@@ -64,13 +64,14 @@ def critic_attacker(options: SarsaOptions, critic: LearnedCritic) -> CriticAttac
 def in_units(attacker: CriticAttacker, duel: SimulatedAttackGame, victim: Policy, seed: int) -> CriticAttacker:
     """The attacker with both units measured: the mean change that noise at the corners of the ball makes."""
     from sparring_plugins.oracles._ascent import Slope
+    from sparring_plugins.oracles._objectives import goal_of
 
     seeds = [int(each) for each in stream(seed, "units").integers(SEEDS, size=EPISODES)]
     chance = EpisodeStreams(seeds, "units")
     alone = [replace(attacker, mix=1.0), replace(attacker, mix=0.0)]
     changes: list[list[float]] = [[], []]
     for view in duel.views(victim, seeds, STEPS):
-        slopes = [Slope(each, view) for each in alone]
+        slopes = [Slope(goal_of(each, view), view) for each in alone]
         noise = np.where(chance.random((len(seeds), slopes[0].width)) < 0.5, -1.0, 1.0)
         for kept, slope in zip(changes, slopes, strict=True):
             kept.append(float(np.abs(slope.height(noise) - slope.height(np.zeros_like(noise))).mean()))

@@ -15,6 +15,7 @@ from sparring.simulated.chance import EpisodeStreams
 from sparring_plugins.oracles._ascent import Slope, ascend
 from sparring_plugins.oracles._choosing import Yardstick
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
+from sparring_plugins.oracles._objectives import goal_of
 
 __all__ = ["doubts_of", "no_stronger_than_noise", "simulated"]
 
@@ -45,7 +46,7 @@ def doubts_of(
     chance = EpisodeStreams(seeds, "doubts")
     flat, stuck, helped, steps = [], [], [], 0
     for view in duel.views(victim, seeds, STEPS):
-        slope = Slope(attacker, view)
+        slope = Slope(goal_of(attacker, view), view)
         start = 2 * chance.random((EPISODES, slope.width)) - 1
         start = start / 2 / np.maximum(1.0, _length(start, slope.ball.norm))[:, None]
         gradient = slope.gradient(start)

@@ -13,10 +13,10 @@ from sparring.simulated.chance import Chance
 
 __all__ = ["GradientAttacker", "Objective"]
 
-Objective = Literal["departure", "divergence", "critic", "min-q", "learned-critic"]
+Objective = Literal["departure", "divergence", "critic", "min-q", "learned-critic", "direction"]
 """What is raised: the distance from the nominal action (of discrete actions, its improbability), the KL divergence
-from the nominal distribution, the critic's displeasure, that of the victim's own action values, or that of a critic
-which was learned of the victim."""
+from the nominal distribution, the critic's displeasure, that of the victim's own action values, that of a critic
+which was learned of the victim, or how far the outputs go in a direction that somebody else chooses."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparring.attack_game import Effort, Side
+from sparring.attack_game import Effort
 from sparring.errors import RequestError
 from sparring.oracle import Finding
 from sparring.policy import Policy
@@ -27,7 +27,7 @@ from sparring_plugins.oracles._learning_progress import Progress
 from sparring_plugins.oracles._learning_training import Training
 
 if TYPE_CHECKING:
-    from sparring_plugins.oracles.ppo import PpoOptions
+    from sparring_plugins.oracles._learning_options import LearningOptions
 
 __all__ = ["learned"]
 
@@ -37,11 +37,25 @@ PAUSE = 60.0
 
 
 def learned(
-    duel: SimulatedAttackGame, victim: Policy, options: PpoOptions, effort: Effort | None, rng: np.random.Generator
+    manner: type[Training],
+    duel: SimulatedAttackGame,
+    victim: Policy,
+    options: LearningOptions,
+    effort: Effort | None,
+    rng: np.random.Generator,
 ) -> Finding:
-    """Train for as long as the options or the effort say; see `PpoOracle`."""
+    """Train for as long as the options or the effort say.
+
+    Args:
+        manner: what is learned: which world the learner acts in, and what attacker that makes.
+        duel: whose attacker learns.
+        victim: whom to attack.
+        options: of the oracle.
+        effort: simulator steps and seconds, which go before the options' steps.
+        rng: all randomness.
+    """
     for path in (options.checkpoint, options.save, options.log):
-        _check_folder(path)
+        _check_folder(manner.name, path)
     recipe = {name: getattr(options, name) for name in Recipe.model_fields}
     learner = Ppo(PpoSettings(**recipe, actions="hardtanh", snapshots="mean"))
     steps = options.steps if effort is None or effort.steps is None else effort.steps
@@ -49,34 +63,33 @@ def learned(
         tuple(int(each) for each in rng.integers(SEEDS, size=size))
         for size in (options.starts, options.select_episodes)
     )
-    training = Training(duel, victim, learner, options, steps, starts, seeds)
+    training = manner(duel, victim, learner, options, steps, starts, seeds)
     progress = _begun(training)
-    view = duel.view(Side.ATTACKER, victim, options.episodes)
+    world = training.world()
     try:
-        progress = _trained(training, progress, view, None if effort is None else effort.seconds)
+        progress = _trained(training, progress, world, None if effort is None else effort.seconds)
     finally:
-        view.close()
+        world.close()
     attacker = training.policy(progress.best)
     if options.save:
         training.save(progress, Path(options.save).expanduser())
     told = doubts_of(progress.tried, training.steps)
-    return Finding(attacker, steps=progress.spent, warnings=tuple(f"oracle ppo: {each}" for each in told))
+    return Finding(attacker, steps=progress.spent, warnings=tuple(f"oracle {training.name}: {each}" for each in told))
 
 
 def _begun(training: Training) -> Progress:
     """Where the checkpoint stopped, or the strongest of some untrained attackers."""
     path = training.checkpoint
     if path is not None and path.exists():
-        return read_progress(path, training.learner, training.identity)
-    spaces = training.duel.spaces(Side.ATTACKER)
-    states = [training.learner.start(*spaces, seed) for seed in training.starts]
+        return read_progress(path, training)
+    states = [training.learner.start(*training.spaces, seed) for seed in training.starts]
     tried = [training.tried(state) for state in states]
     best = min(range(len(tried)), key=lambda place: tried[place].mean)
     sought = sum(each.played for each in tried) - tried[best].played
     return Progress(states[best], states[best], (tried[best],), sought)
 
 
-def _trained(training: Training, progress: Progress, view: World, seconds: float | None) -> Progress:
+def _trained(training: Training, progress: Progress, world: World, seconds: float | None) -> Progress:
     """Train to the end, scoring and keeping the progress on the way."""
     began = kept_at = time.perf_counter()
     kept = progress
@@ -86,7 +99,7 @@ def _trained(training: Training, progress: Progress, view: World, seconds: float
             every = training.every(progress.tried[0])
             while progress.state.steps < training.steps:
                 before = progress.state
-                progress = _updated(training, progress, view, shows)
+                progress = _updated(training, progress, world, shows)
                 ended = seconds is not None and time.perf_counter() - began >= seconds
                 done = ended or progress.state.steps >= training.steps
                 scored = done or progress.state.steps // every > before.steps // every
@@ -101,11 +114,11 @@ def _trained(training: Training, progress: Progress, view: World, seconds: float
     return progress
 
 
-def _updated(training: Training, progress: Progress, view: World, shows: list[Show]) -> Progress:
+def _updated(training: Training, progress: Progress, world: World, shows: list[Show]) -> Progress:
     settings = training.learner.settings
     rate = settings.learning_rate
     rate = annealed(rate, progress.state.steps, training.steps) if settings.anneal else rate
-    state, info = training.learner.update(progress.state, view, rate=rate)
+    state, info = training.learner.update(progress.state, world, rate=rate)
     for show in shows:
         show(state, info)
     return replace(progress, state=state)
@@ -113,7 +126,8 @@ def _updated(training: Training, progress: Progress, view: World, shows: list[Sh
 
 def _shows(training: Training, progress: Progress, stack: ExitStack) -> list[Callable[..., None]]:
     """What is told of every update: a bar on a terminal, and the log."""
-    shows: list[Callable[..., None]] = [stack.enter_context(progress_bar("oracle ppo", progress.state, training.steps))]
+    bar = progress_bar(f"oracle {training.name}", progress.state, training.steps)
+    shows: list[Callable[..., None]] = [stack.enter_context(bar)]
     if training.options.log:
         log = CsvLog(Path(training.options.log).expanduser(), progress.state)
         stack.callback(log.close)
@@ -123,11 +137,11 @@ def _shows(training: Training, progress: Progress, stack: ExitStack) -> list[Cal
 
 def _kept(training: Training, progress: Progress) -> Progress:
     if training.checkpoint is not None:
-        write_progress(training.checkpoint, training.learner, training.identity, progress)
+        write_progress(training.checkpoint, training, progress)
     return progress
 
 
-def _check_folder(path: str) -> None:
+def _check_folder(name: str, path: str) -> None:
     """Refuse a file that could not be written, before the training rather than after it."""
     if path and not Path(path).expanduser().parent.is_dir():
-        raise RequestError(f"oracle ppo: {path}: there is no folder {Path(path).expanduser().parent}")
+        raise RequestError(f"oracle {name}: {path}: there is no folder {Path(path).expanduser().parent}")

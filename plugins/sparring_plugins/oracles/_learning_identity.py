@@ -19,7 +19,7 @@ def facts_of(duel: SimulatedAttackGame) -> dict[str, Any]:
     threats = [
         {"name": part.threat, "options": dict(part.options), "budget": part.budget.value} for part in duel.charged
     ]
-    return {"name": "ppo", "trained_in": duel.game.spec, "threats": threats}
+    return {"trained_in": duel.game.spec, "threats": threats}
 
 
 def identity(

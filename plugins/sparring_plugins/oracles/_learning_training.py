@@ -1,13 +1,20 @@
-"""One attacker's training: what does not change while it goes on; imported only where torch is needed."""
+"""One attacker's training: what does not change while it goes on; imported only where torch is needed.
+
+This one learns to propose changes; others override what the learner acts in and what attacker it makes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sparring.attack_game import Side
 from sparring.policy import Policy
 from sparring.simulated.attack_game import SimulatedAttackGame
+from sparring.simulated.spaces import Space
+from sparring.simulated.world import World
 from sparring_plugins.learners.ppo import Ppo
 from sparring_plugins.learners.state import PpoState
 from sparring_plugins.networks.policy import NetworkPolicy
@@ -16,7 +23,7 @@ from sparring_plugins.oracles._learning_identity import facts_of, identity
 from sparring_plugins.oracles._learning_progress import Progress, Tried
 
 if TYPE_CHECKING:
-    from sparring_plugins.oracles.ppo import PpoOptions
+    from sparring_plugins.oracles._learning_options import LearningOptions
 
 __all__ = ["Training"]
 
@@ -29,10 +36,13 @@ HALVES = (".safetensors", ".json")
 class Training:
     """Whom to train against, with what, and for how long."""
 
+    name: ClassVar[str] = "ppo"
+    """The oracle's."""
+
     duel: SimulatedAttackGame
     victim: Policy
     learner: Ppo
-    options: PpoOptions
+    options: LearningOptions
     steps: int
     starts: tuple[int, ...]
     """Seeds of the untrained networks that are tried."""
@@ -48,9 +58,23 @@ class Training:
         """Where the training is kept."""
         return Path(self.options.checkpoint).expanduser() if self.options.checkpoint else None
 
-    def policy(self, state: PpoState) -> NetworkPolicy:
+    @property
+    def spaces(self) -> tuple[Space, Space]:
+        """What the learner sees and what it chooses from."""
+        return self.duel.spaces(Side.ATTACKER)
+
+    def world(self) -> World:
+        """What it learns in."""
+        return self.duel.view(Side.ATTACKER, self.victim, self.options.episodes)
+
+    def policy(self, state: PpoState) -> Policy:
         """The attacker of a state; it draws nothing."""
-        return self.learner.policy(state, facts_of(self.duel), adversary=True).greedy()
+        return self.network(state)
+
+    def network(self, state: PpoState, facts: Mapping[str, Any] | None = None) -> NetworkPolicy:
+        """What the learner has learned; `facts` are what its description says besides."""
+        told = {"name": self.name, **facts_of(self.duel), **(facts or {})}
+        return self.learner.policy(state, told, adversary=True).greedy()
 
     def tried(self, state: PpoState) -> Tried:
         """Score an iterate."""
@@ -62,16 +86,18 @@ class Training:
     def identity(self) -> dict[str, Any]:
         """What must be the same for the training to go on; a step size that falls to 0 fixes where it ends."""
         annealed_to = self.steps if self.learner.settings.anneal else None
-        return identity(self.duel, self.victim, self.starts, self.seeds, annealed_to)
+        return {"oracle": self.name, **identity(self.duel, self.victim, self.starts, self.seeds, annealed_to)}
 
     def save(self, progress: Progress, path: Path) -> None:
         """Write the best attacker as a portable pair, with how it came to be."""
-        told = {
+        whole = path if path.suffix in HALVES else path.with_name(path.name + HALVES[0])  # names may have dots
+        write_pair(self.network(progress.best, {"name": whole.stem, "training": self.told(progress)}), whole)
+
+    def told(self, progress: Progress) -> dict[str, Any]:
+        """How the best attacker came to be."""
+        return {
             "settings": self.learner.settings.model_dump(mode="json"),
             "seed": progress.state.seed, "steps": progress.state.steps, "kept_at": progress.best.steps,
             "episodes": self.options.episodes, "starts": self.options.starts,
             "curve": [[each.steps, each.mean] for each in progress.tried],
         }  # fmt: skip
-        whole = path if path.suffix in HALVES else path.with_name(path.name + HALVES[0])  # names may have dots
-        facts = {**facts_of(self.duel), "name": whole.stem, "training": told}
-        write_pair(self.learner.policy(progress.best, facts, adversary=True).greedy(), whole)

@@ -20,7 +20,7 @@ from sparring_plugins.networks.threads import threads_for
 from sparring_plugins.oracles._critic_attacker import CriticAttacker
 from sparring_plugins.oracles._gradient_attacker import GradientAttacker
 
-__all__ = ["Goal", "goal_of"]
+__all__ = ["Goal", "directed", "goal_of"]
 
 Floats = NDArray[np.float64]
 WORK = 1 << 12
@@ -53,26 +53,39 @@ def goal_of(attacker: GradientAttacker, view: AttackView) -> Goal:
     Raises:
         RefusedError: the victim lacks what it takes.
     """
-    victim = view.victim
-    if not isinstance(victim, HasInputGradient):
-        raise RefusedError(f"gradients: {type(victim).__name__} offers none")
-
-    def outputs(shown: Tensor) -> Tensor:
-        # One step alone, with the state that the victim has now.
-        return victim.outputs(shown, view.memory)
-
+    outputs = _outputs_of(view)
     with torch.no_grad(), threads_for(len(view.seen) * WORK):
         nominal = outputs(torch.tensor(np.asarray(view.seen)))
     discrete = isinstance(view.action, Discrete)
     if isinstance(attacker, CriticAttacker):
         return Goal(_mixed_of(attacker, view, outputs, nominal))
     if attacker.objective == "divergence":
-        return Goal(_divergence_of(outputs, nominal, None if discrete else _weights(victim, nominal), discrete))
+        return Goal(_divergence_of(outputs, nominal, None if discrete else _weights(view.victim, nominal), discrete))
     if attacker.objective == "departure":
         return Goal(_departure_of(outputs, nominal, discrete))
     if attacker.objective == "min-q":
         return Goal(lambda shown: -(torch.softmax(_standard(outputs(shown)), dim=1) * nominal).sum(dim=1))
     return Goal(_critic_of(attacker.network, view, outputs))
+
+
+def directed(view: AttackView, directions: NDArray[Any]) -> Goal:
+    """How far the outputs, or the log-probabilities of choices, go in directions [batch, outputs].
+
+    Raises:
+        RefusedError: the victim offers no gradients.
+    """
+    outputs, along = _outputs_of(view), torch.tensor(directions)
+    if isinstance(view.action, Discrete):
+        return Goal(lambda shown: (torch.log_softmax(outputs(shown), dim=1) * along).sum(dim=1))
+    return Goal(lambda shown: (outputs(shown) * along).sum(dim=1))
+
+
+def _outputs_of(view: AttackView) -> Callable[[Tensor], Tensor]:
+    """The victim's outputs [batch, outputs] in what it is shown, one step alone, with the state that it has now."""
+    victim = view.victim
+    if not isinstance(victim, HasInputGradient):
+        raise RefusedError(f"gradients: {type(victim).__name__} offers none")
+    return lambda shown: victim.outputs(shown, view.memory)
 
 
 def _divergence_of(
