@@ -13,7 +13,7 @@ from tiny_world import TinyGame, Tracker
 
 torch = pytest.importorskip("torch")
 
-SARSA = "robust-sarsa(transitions=1024,epochs=12,batch=64,selection=20,weights=3,starts=0)"
+SARSA = "robust-sarsa(transitions=1024,epochs=12,batch=64,selection=20,weights=3,spreads=3)"
 
 
 @dataclass(frozen=True, eq=False)

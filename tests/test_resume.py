@@ -165,7 +165,7 @@ def test_attackers_of_the_built_in_oracles_come_back_from_their_documents(tmp_pa
     assert again.to_document() == judging.to_document()
     states, actions = torch.ones(2, 2), torch.zeros(2, 2)
     assert torch.equal(again.critic.values(states, actions), judging.critic.values(states, actions))
-    oracles = ["mad", "pgd(restarts=2)", "robust-sarsa(transitions=1024,epochs=1,batch=64,weights=1,starts=0)"]
+    oracles = ["mad", "pgd(restarts=2)", "robust-sarsa(transitions=1024,epochs=1,batch=64,weights=1,spreads=3)"]
     first, _ = run(tmp_path, oracles=oracles)
     assert len(list((tmp_path / "attackers").iterdir())) == 3
     assert run(tmp_path, oracles=oracles) == (first, 0), "not a step, of their own tests either"

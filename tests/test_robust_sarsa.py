@@ -26,7 +26,7 @@ from sparring_plugins.critics.transitions import collected  # noqa: E402
 
 RAW, BEHIND = "observation(space=raw)", "observation"
 BRIEF = "transitions=1024,epochs=12,batch=64,selection=20"
-QUICK = f"{BRIEF},weights=3,starts=0"
+QUICK = f"{BRIEF},weights=3,spreads=3"
 
 
 def duel_of(threat=BEHIND, budget=0.4, **told):
@@ -194,7 +194,7 @@ def test_a_grid_of_critics_is_tried_and_the_strongest_kept():
     finding = found("rs+mad", duel, victim, weights=(0.0, 1.0), radii=(0.02, 0.1), mixes=(0.0, 1.0))
     told = [each.oracle for each in finding.tried]
     assert len(told) == len(set(told)) == 8
-    assert "rs+mad(weights=1,radii=0.02,starts=0,mixes=0)" in told
+    assert "rs+mad(weights=1,radii=0.02,starts=0,spreads=3,mixes=0)" in told
     best = min(each.value for each in finding.tried)
     (kept,) = [each.oracle for each in finding.tried if each.value == best][:1]
     assert f"mixes={finding.attacker.mix:g}" in kept
@@ -238,7 +238,17 @@ def test_the_same_seed_gives_the_same_critic_and_effort_limits_it():
 def test_other_first_weights_give_other_critics():
     finding = found("robust-sarsa", duel_of(), Tracker(gain=0.5), starts=(0, 1, 2), epochs=2)
     assert len({each.value for each in finding.tried}) == 3
-    assert [each.oracle[-2] for each in finding.tried] == ["0", "1", "2"]
+    assert [each.oracle.split("starts=")[1][0] for each in finding.tried] == ["0", "1", "2"]
+
+
+def test_each_spread_has_its_own_transitions(tmp_path):
+    duel, victim = duel_of(), Tracker(gain=0.5)
+    kept = {"keep": str(tmp_path), "epochs": 2, "selection": 4}
+    finding = found("robust-sarsa", duel, victim, spreads=(1.0, 3.0), **kept)
+    assert [each.oracle.split("spreads=")[1] for each in finding.tried] == ["1)", "3)"]
+    assert len(list(tmp_path.glob("transitions-*"))) == len(list(tmp_path.glob("critic-*"))) == 2
+    alone = found("robust-sarsa", duel, victim, spreads=(3.0,), epochs=2, selection=4)
+    assert alone.tried[0].value == finding.tried[1].value  # what is tried beside it changes nothing
 
 
 def test_training_goes_on_where_it_was_stopped(tmp_path, monkeypatch):
@@ -276,10 +286,10 @@ def test_another_victim_does_not_take_what_is_kept(tmp_path):
 
 
 def test_the_document_shows_what_was_tried():
-    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({BRIEF},weights=0 1,starts=0)"], episodes=4)
+    report = evaluate(duel_of(), Tracker(gain=0.5), [f"robust-sarsa({BRIEF},weights=0 1,spreads=3)"], episodes=4)
     (record,) = json.loads(report.to_text())["attacks"]
     assert [each["oracle"] for each in record["tried"]] == [
-        f"robust-sarsa(weights={weight},radii=0.05,starts=0)" for weight in (0, 1)
+        f"robust-sarsa(weights={weight},radii=0.05,starts=0,spreads=3)" for weight in (0, 1)
     ]
     assert record["search"] is None
 
@@ -297,7 +307,7 @@ def test_what_cannot_be_attacked_is_refused(threat, victim, words):
         evaluate(duel, duel.game.uniform_policy(None) if victim is None else victim, ["robust-sarsa"], episodes=2)
 
 
-@pytest.mark.parametrize("words", ["weights=-1", "radii=a b", "mixes=2", "bounds=nobody", "spread=-1"])
+@pytest.mark.parametrize("words", ["weights=-1", "radii=a b", "mixes=2", "bounds=nobody", "spreads=-1"])
 def test_settings_that_mean_nothing_are_refused(words):
     with pytest.raises(RequestError, match=r"rs\+mad|nobody"):
         evaluate(duel_of(), Tracker(), [f"rs+mad({words},transitions=256,epochs=3)"], episodes=2)

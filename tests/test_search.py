@@ -141,7 +141,7 @@ def test_built_in_oracles_offer_what_is_worth_searching():
         spaces[name] = {dimension.name for dimension in space_of(type(oracle), "", {})}
     assert spaces["pgd"] == {"rate", "momentum"}
     assert spaces["mad"] == {"rate"}
-    assert {"spread", "discount", "learning_rate"} <= spaces["robust-sarsa"]
+    assert {"discount", "learning_rate"} <= spaces["robust-sarsa"]
     assert not {"transitions", "epochs", "selection", "keep", "steps"} & spaces["robust-sarsa"]
 
 

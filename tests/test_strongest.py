@@ -38,9 +38,8 @@ def test_lists_of_specs_stand_between_semicolons():
 
 
 def test_the_strongest_is_kept_and_all_figures_are_shown():
-    of = (
-        "random;mad;pgd(steps=5,restarts=2);critic;robust-sarsa(transitions=1024,epochs=12,batch=64,weights=3,starts=0)"
-    )
+    sarsa = "robust-sarsa(transitions=1024,epochs=12,batch=64,weights=3,spreads=3)"
+    of = f"random;mad;pgd(steps=5,restarts=2);critic;{sarsa}"
     record = record_of(f"strongest(of={of},episodes=30)")
     tried = {each["oracle"]: each for each in record["tried"]}
     assert list(tried) == several(of)

@@ -17,6 +17,8 @@ class CriticSettings:
     """Largest change of an action that the critic is made robust to, as a part of the action's range."""
     start: int = 0
     """Which of the first weights that the seed gives, and which order of the transitions."""
+    spread: float = 3.0
+    """Noise in the actions that it learns from, as `collected` has it."""
     bounds: str = "crown-ibp"
     """Bound backend, or `sgld`."""
     discount: float = 0.99
@@ -37,4 +39,4 @@ class CriticSettings:
     @property
     def told(self) -> str:
         """What tells critics of one grid apart, as a spec writes it."""
-        return f"weights={self.weight:g},radii={self.radius:g},starts={self.start}"
+        return f"weights={self.weight:g},radii={self.radius:g},starts={self.start},spreads={self.spread:g}"

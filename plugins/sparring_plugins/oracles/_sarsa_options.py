@@ -23,7 +23,7 @@ class SarsaOptions(PluginOptions):
     )
     radii: Positive = Field((0.05,), description="radii to try, of the action's ball, as parts of its range")
     starts: Whole = Field(
-        (0, 1),
+        (0,),
         description="first weights of the critic to try, by number; critics that differ in chance alone differ much",
     )
     bounds: str = Field(
@@ -32,14 +32,14 @@ class SarsaOptions(PluginOptions):
         "backward bounds to intervals while the radius grows",
     )
     transitions: int = Field(
-        61_440, ge=256, le=10_000_000, description="steps of the victim to learn from",
+        61_440, ge=256, le=10_000_000, description="steps of the victim to learn from, with each of the spreads",
         json_schema_extra=unit("simulator steps", searched=False),
     )  # fmt: skip
-    spread: float = Field(
-        3.0, ge=0, le=10,
-        description="noise in the actions meanwhile, in units of the victim's own deviation, or of a twentieth of the "
-        "range where it has none; a victim that draws its actions gets what its own noise lacks of that",
-    )  # fmt: skip
+    spreads: Positive = Field(
+        (1.0, 3.0),
+        description="noises in the actions meanwhile to try, in units of the victim's own deviation, or of a twentieth "
+        "of the range where it has none; a victim that draws its actions gets what its own noise lacks of that",
+    )
     discount: float = Field(0.99, ge=0, le=1, description="of later rewards", json_schema_extra=unit("per step"))
     trace: float = Field(0.0, ge=0, le=1, description="lambda of the returns that values are drawn to; 0 for Sarsa")
     epochs: int = Field(
@@ -77,12 +77,13 @@ class SarsaOptions(PluginOptions):
     keep: str = Field("", description="a folder that keeps transitions and critics, and from which training goes on")
 
     def critics(self) -> list[CriticSettings]:
-        """The critics to train: every weight with every radius and start."""
+        """The critics to train: every weight with every radius, start and spread."""
         return [
             CriticSettings(
                 weight=weight,
                 radius=radius,
                 start=start,
+                spread=spread,
                 bounds=self.bounds,
                 discount=self.discount,
                 trace=self.trace,
@@ -91,5 +92,5 @@ class SarsaOptions(PluginOptions):
                 batch=self.batch,
                 rate=self.learning_rate,
             )
-            for weight, radius, start in product(self.weights, self.radii, self.starts)
+            for spread, weight, radius, start in product(self.spreads, self.weights, self.radii, self.starts)
         ]

@@ -55,8 +55,10 @@ class SarsaOracle(Oracle):
             )
         options: SarsaOptions = self.options
         seed, chooser = (int(each) for each in rng.integers(SEEDS, size=2))
-        most = options.transitions if effort is None or effort.steps is None else max(effort.steps, 1)
-        critics, spent = critics_of(game, victim, options, min(options.transitions, most), seed)
+        count = options.transitions
+        if effort is not None and effort.steps is not None:
+            count = min(count, max(1, effort.steps // len(options.spreads)))
+        critics, spent = critics_of(game, victim, options, count, seed)
         made = {
             f"{self.name}({settings.told}{told})": attacker
             for settings, critic in zip(options.critics(), critics, strict=True)

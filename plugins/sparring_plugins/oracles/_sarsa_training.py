@@ -1,4 +1,4 @@
-"""From a victim to its robust critics: what it does is collected once, and each is trained on it; needs torch."""
+"""From a victim to its robust critics: what it does is collected, and each is trained on it; needs torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +32,30 @@ OFTEN = 5
 def critics_of(
     duel: SimulatedAttackGame, victim: Policy, options: SarsaOptions, transitions: int, seed: int
 ) -> tuple[list[LearnedCritic], int]:
-    """The critics that the options ask for, in their order, and the simulator steps that were spent."""
-    keeper = None
-    if options.keep:
-        keeper = Keeper(Path(options.keep).expanduser(), _identity(duel, victim, options, transitions, seed))
+    """The critics that the options ask for, in their order, and the simulator steps that were spent.
+
+    Those of one spread learn from the same transitions.
+    """
+    wanted, spent = options.critics(), 0
+    found: list[LearnedCritic] = []
     with _progress() as bar:
-        seen = _transitions(duel, victim, options, transitions, seed, keeper, bar)
-        wanted = options.critics()
-        found = [
-            _trained(settings, seen, duel.game.action, seed, keeper, bar, f"critic {place + 1} of {len(wanted)}")
-            for place, settings in enumerate(wanted)
-        ]
-    return found, seen.count
+        for spread, some in groupby(wanted, lambda settings: settings.spread):
+            keeper = None
+            if options.keep:
+                of = _identity(duel, victim, spread, transitions, seed)
+                keeper = Keeper(Path(options.keep).expanduser(), of)
+            seen = _transitions(duel, victim, spread, transitions, seed, keeper, bar)
+            spent += seen.count
+            for settings in some:
+                what = f"critic {len(found) + 1} of {len(wanted)}"
+                found.append(_trained(settings, seen, duel.game.action, seed, keeper, bar, what))
+    return found, spent
 
 
 def _transitions(
     duel: SimulatedAttackGame,
     victim: Policy,
-    options: SarsaOptions,
+    spread: float,
     count: int,
     seed: int,
     keeper: Keeper | None,
@@ -59,7 +66,7 @@ def _transitions(
         return kept
     task = bar.add_task("watching the victim", total=count)
     rng = stream(seed, "transitions")
-    seen = collected(duel, victim, count, options.spread, rng, lambda done: bar.update(task, completed=done))
+    seen = collected(duel, victim, count, spread, rng, lambda done: bar.update(task, completed=done))
     if keeper is not None:
         keeper.keep_transitions(seen)
     return seen
@@ -80,11 +87,11 @@ def _trained(
     return critic_of(settings, state, seen)
 
 
-def _identity(duel: SimulatedAttackGame, victim: Policy, options: SarsaOptions, count: int, seed: int) -> str:
+def _identity(duel: SimulatedAttackGame, victim: Policy, spread: float, count: int, seed: int) -> str:
     """What decides the transitions, as text."""
     numbers = json.dumps(victim.to_document(), sort_keys=True)
     told = hashlib.blake2b(numbers.encode(), digest_size=16).hexdigest()
-    return json.dumps([duel.game.spec, told, normalised(duel.channels), count, options.spread, seed])
+    return json.dumps([duel.game.spec, told, normalised(duel.channels), count, spread, seed])
 
 
 @contextmanager
