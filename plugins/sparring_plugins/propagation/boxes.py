@@ -14,7 +14,7 @@ from sparring_plugins.propagation.nodes import Affine, Interval
 from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.specified import over_box
 
-__all__ = ["Boxes"]
+__all__ = ["Boxes", "around_center"]
 
 
 class Boxes:
@@ -68,15 +68,19 @@ class Boxes:
 
     def _first(self, node: Affine) -> Ends | None:
         """Of an affine map of a ball that is not clipped: its centre and radius are known."""
-        ball = self._region.whole_ball
-        if ball is None or node.terms == 0 or ball[0].requires_grad:
+        if node.terms == 0:
             return None
-        center, radius = ball
-        share = share_of(node.fan, center.dtype, 0.0)
-        if isinstance(radius, float):
-            reach = center.abs().add_(radius * (1 + 1 / share) + floor(center.dtype))
-        else:
-            if radius.requires_grad:
-                return None
-            reach = reach_of(center, radius, share)
-        return Ends(node.ends_around([center], [reach], share))
+        share = share_of(node.fan, self._region.center.dtype, 0.0)
+        around = around_center(self._region, share)
+        return None if around is None else Ends(node.ends_around([around[0]], [around[1]], share))
+
+
+def around_center(region: Region, share: float) -> tuple[Tensor, Tensor] | None:
+    """Centre and reach (see `ends`) of a ball that is not clipped; None for others, and where they have a gradient."""
+    ball = region.whole_ball
+    if ball is None or ball[0].requires_grad:
+        return None
+    center, radius = ball
+    if isinstance(radius, float):
+        return center, center.abs().add_(radius * (1 + 1 / share) + floor(center.dtype))
+    return None if radius.requires_grad else (center, reach_of(center, radius, share))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BITS", "ONE", "address", "box_kernels", "line_kernels", "row_kernels", "serves"]
+__all__ = ["BITS", "ONE", "address", "box_kernels", "line_kernels", "row_kernels", "serves", "step_kernels"]
 
 THREADS = 8
 """With more of them torch's own operations are faster where tensors are large."""
@@ -49,6 +49,14 @@ def line_kernels() -> Any:
     from sparring_plugins.propagation.kernels import lines
 
     return lines
+
+
+@cache
+def step_kernels() -> Any:
+    """The compiled loops from one product to the next."""
+    from sparring_plugins.propagation.kernels import steps
+
+    return steps
 
 
 def address(values: Tensor | float | None) -> int:

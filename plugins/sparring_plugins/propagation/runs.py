@@ -1,0 +1,87 @@
+"""Networks of one linear layer after another with a curve between: those that are trained most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from sparring_plugins.propagation.affine import Linear
+from sparring_plugins.propagation.curves import Curve, ReLU, Sigmoid, Tanh
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.nodes import Elementwise, Node
+
+__all__ = ["Run", "Step", "run_of"]
+
+CURVES = (ReLU, Tanh, Sigmoid)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A linear layer of one dimension, and the curve after it."""
+
+    layer: Linear
+    curve: Curve | None
+
+    def parameters(self) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias as they are now."""
+        return self.layer.weight(), self.layer.bias()
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Steps from the input on; all but the last one have a curve."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def place(self) -> int:
+        """Of the last node in its graph."""
+        return sum(1 if step.curve is None else 2 for step in self.steps)
+
+    def parameters(self) -> list[Tensor | None]:
+        """Weight and bias of each step, in turn."""
+        return [part for step in self.steps for part in step.parameters()]
+
+    @cached_property
+    def largest(self) -> int:
+        """Entries of its largest weight."""
+        return max(step.layer.weight().numel() for step in self.steps)
+
+    @cached_property
+    def widest(self) -> int:
+        """Most units of any layer."""
+        return max(max(step.layer.weight().shape) for step in self.steps)
+
+
+_known: WeakKeyDictionary[Graph, tuple[Run | None, Run | None]] = WeakKeyDictionary()
+
+
+def run_of(graph: Graph, shortened: bool) -> Run | None:
+    """The run that a graph is, or all but its last step; None where that is no run."""
+    found = _known.get(graph)
+    if found is None:
+        run = _run(graph)
+        found = _known[graph] = (run, Run(run.steps[:-1]) if run is not None and len(run.steps) > 1 else None)
+    return found[1 if shortened else 0]
+
+
+def _run(graph: Graph) -> Run | None:
+    steps: list[Step] = []
+    for place, node in enumerate(graph.nodes[1:]):
+        if node.inputs != (place,) or len(node.shape) != 1:
+            return None
+        last = steps[-1] if steps else None
+        if isinstance(node, Linear) and (last is None or last.curve is not None):
+            steps.append(Step(node, None))
+        elif _has_steps(node) and last is not None and last.curve is None:
+            steps[-1] = Step(last.layer, node.curve)  # type: ignore[attr-defined]
+        else:
+            return None
+    return Run(tuple(steps)) if steps else None
+
+
+def _has_steps(node: Node) -> bool:
+    return isinstance(node, Elementwise) and type(node.curve) in CURVES
