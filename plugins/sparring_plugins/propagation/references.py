@@ -13,17 +13,20 @@ __all__ = ["BATCH", "BatchSize", "Live", "NoRule", "Ref"]
 
 @dataclass(frozen=True, eq=False)
 class Ref:
-    """A value that depends on the network's input: a node of the graph, with an example of what it gives."""
+    """A value that depends on the network's input: a node of the graph."""
 
     place: int
-    example: Tensor
+    shape: tuple[int, ...]
+    """Its shape without the batch."""
+    like: Tensor
+    """The input, whose type, device and batch it shares: what would change these is refused."""
     memory: object = field(default_factory=object)
     """The same object for values that share memory, one of which an in-place operation would change with the other."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape without the batch."""
-        return tuple(self.example.shape[1:])
+    def example(self) -> Tensor:
+        """Shaped, typed and placed like it, [batch, *shape]; what stands there means nothing."""
+        return self.like.new_zeros(()).expand(self.like.shape[0], *self.shape)
 
 
 @dataclass(frozen=True, eq=False)

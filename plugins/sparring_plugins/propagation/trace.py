@@ -18,7 +18,7 @@ from sparring_plugins.propagation.agreement import compare
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.nodes import Input, Node
 from sparring_plugins.propagation.references import BATCH, Live, NoRule, Ref
-from sparring_plugins.propagation.tracer import FACTORIES, symbolic
+from sparring_plugins.propagation.tracer import FACTORIES, chain_of, symbolic
 
 __all__ = ["Rule", "Rules", "Tracing", "trace"]
 
@@ -38,22 +38,39 @@ class Rules:
     modules: Mapping[type[nn.Module], Rule]
 
 
-class Tracing(fx.Interpreter):
+class Tracing:
     """Runs a traced module once on an example and writes down a node for each operation on the input."""
 
     def __init__(self, module: nn.Module, rules: Rules) -> None:
-        double, operations = symbolic(module)
-        super().__init__(double, graph=operations)
         self._origin, self._rules, self.nodes = module, rules, list[Node]()
-        self._here, self.doing = "", ""
+        self._symbolic = symbolic(module)
+        # What each node stands for, and the places of its inputs among all nodes.
+        self._here, self.doing, self._done = "", "", list[tuple[str, tuple[int, ...]]]()
         self._overwritten: set[object] = set()
-        self.extra_traceback = False  # our errors are one line, and name the place themselves
+
+    def run(self, example: Tensor) -> Any:
+        """What the module gives: a reference to its node, where all is well."""
+        graph = self._symbolic.graph
+        if graph is None:
+            return self._returned(self._along("", self._origin, self._given(example)))
+        found: dict[fx.Node, Any] = {}
+        for node in graph.nodes:
+            self._here = _place(node)
+            args, kwargs = fx.node.map_arg((node.args, node.kwargs), found.__getitem__)
+            if node.op == "output":
+                return self._returned(args[0])
+            if node.op == "placeholder":
+                found[node] = self._placeholder(str(node.target), args, example)
+            else:
+                found[node] = getattr(self, f"_{node.op}")(node.target, args, kwargs)
+        raise AssertionError("a graph has an output")
 
     def add(self, node: Node, *refs: Ref, view: bool = False) -> Ref:
-        """Append a node; its example is computed from those of its inputs. A view shares the first one's memory."""
+        """Append a node of these inputs. A view shares the first one's memory."""
         self.nodes.append(node)
-        example = node.value(*(ref.example for ref in refs))
-        return Ref(len(self.nodes) - 1, example, refs[0].memory) if view else Ref(len(self.nodes) - 1, example)
+        self._done.append((self.doing, node.inputs))
+        place, like = len(self.nodes) - 1, refs[0].like
+        return Ref(place, node.shape, like, refs[0].memory) if view else Ref(place, node.shape, like)
 
     def apply(self, target: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Append the nodes of a function of torch, for rules that are made of others."""
@@ -64,38 +81,61 @@ class Tracing(fx.Interpreter):
         if not isinstance(x, Ref):
             raise self.refuse(f"{self.doing} in place on a value that does not depend on the input")
         self._overwritten.add(x.memory)
-        return Ref(result.place, result.example)
+        return Ref(result.place, result.shape, result.like)
 
     def refuse(self, what: str) -> RefusedError:
         """The error that names an operation and where it stands."""
         return RefusedError(f"bounds: no rule for {what} at {self._here!r}")
 
-    def run_node(self, n: fx.Node) -> Any:
-        """Keep the place for messages: the path of the innermost module that is being run."""
-        stack = n.meta.get("nn_module_stack") or {}
-        inner = [str(path) for path, _ in stack.values()] if stack else []
-        self._here = str(n.target) if n.op == "call_module" else (inner[-1] if inner and inner[-1] else n.name)
-        return super().run_node(n)
+    def failing(self, example: Tensor, error: Exception) -> RefusedError:
+        """The same for the first node that cannot be computed for these inputs, or the error itself for none."""
+        found = [example]
+        for node, (doing, sources) in zip(self.nodes[1:], self._done[1:], strict=True):
+            self._here, self.doing = node.name, doing
+            try:
+                found.append(node.value(*(found[place] for place in sources)))
+            except Exception as failure:
+                error = failure
+                break
+        return self.refuse(f"{self.doing} as it is used ({' '.join(str(error).split())})")
 
-    def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _given(self, example: Any) -> Ref:
+        """The network's input."""
+        self.nodes.append(Input("input", (), tuple(example.shape[1:])))
+        self._done.append(("", ()))
+        return Ref(0, self.nodes[0].shape, example)
+
+    def _placeholder(self, target: str, args: Any, example: Tensor) -> Any:
         """The network's only input; others have what they are if nobody gives them."""
         if self.nodes and not args:
             raise RefusedError(f"bounds: the module takes a second input {target!r}, concatenate them into one")
         if self.nodes:
             return args[0]
-        example = super().placeholder(target, args, kwargs)
-        self.nodes.append(Input("input", (), tuple(example.shape[1:])))
-        return Ref(0, example)
+        return self._given([example] if target.startswith("*") else example)
 
-    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A parameter or buffer, by reference to where it lies."""
         owner, _, name = str(target).rpartition(".")
         holder = self._origin.get_submodule(owner)
-        return Live(lambda: getattr(holder, name)) if hasattr(holder, name) else super().get_attr(target, args, kwargs)
+        if hasattr(holder, name):
+            return Live(lambda: getattr(holder, name))
+        return getattr(self._symbolic.holder.get_submodule(owner), name)
 
-    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A module of torch, by the rule for the type whose forward pass it has."""
         module = self._origin.get_submodule(str(target))
+        if type(module) is nn.Sequential and len(args) == 1 and not kwargs:
+            return self._along(f"{target}.", module, args[0])
+        return self._layer(module, args, kwargs)
+
+    def _along(self, path: str, chain: nn.Module, value: Any) -> Any:
+        """A chain of layers, each of what the one before gives."""
+        for name in chain_of(chain) or []:
+            self._here = path + name
+            value = self._layer(chain.get_submodule(name), (value,), {})
+        return value
+
+    def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self.doing = type(module).__name__
         if not any(isinstance(value, Ref) for value in _flat((args, kwargs))):
             return Live(lambda: module(*_now(args), **_now(kwargs)))
@@ -105,11 +145,11 @@ class Tracing(fx.Interpreter):
                 return self._ruled(self._rules.modules[kind], (module, *args), kwargs)
         raise self.refuse(self.doing)
 
-    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A function, by its rule; without a share of the input it is a constant."""
         return self._called(self._rules.functions.get(target), target, args, kwargs)
 
-    def call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A method of a tensor, likewise; one whose name ends in `_` is the method without it, in place."""
         name = str(target)
         stem = name.removesuffix("_")
@@ -117,10 +157,10 @@ class Tracing(fx.Interpreter):
             return self._called(self._rules.methods.get(name), _Method(name), args, kwargs)
         return self.overwrite(args[0], self._called(self._rules.methods.get(stem), _Method(name), args, kwargs))
 
-    def output(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _returned(self, value: Any) -> Any:
         """What the module returns."""
-        self._look(args)
-        return super().output(target, args, kwargs)
+        self._look(value)
+        return value
 
     def _called(self, rule: Rule | None, target: Any, args: Any, kwargs: Any) -> Any:
         self.doing = getattr(target, "__name__", str(target))
@@ -146,10 +186,13 @@ class Tracing(fx.Interpreter):
         self._look((args, kwargs))
         doing = self.doing
         try:
-            _signature(rule).bind(self, self._here, *args, **kwargs)
-        except TypeError as error:
-            raise self.refuse(f"{doing} with these arguments ({error})") from None
-        result = rule(self, self._here, *args, **kwargs)
+            result = rule(self, self._here, *args, **kwargs)
+        except TypeError:
+            try:
+                _signature(rule).bind(self, self._here, *args, **kwargs)
+            except TypeError as error:
+                raise self.refuse(f"{doing} with these arguments ({error})") from None
+            raise
         self.doing = doing
         return result
 
@@ -158,6 +201,15 @@ class Tracing(fx.Interpreter):
         refs = (value for value in _flat(values) if isinstance(value, Ref))
         if self._overwritten and any(ref.memory in self._overwritten for ref in refs):
             raise self.refuse("a value that is used after an operation in place changed it,")
+
+
+def _place(node: fx.Node) -> str:
+    """Where an operation stands, for messages: the path of the innermost module that is being run."""
+    if node.op == "call_module":
+        return str(node.target)
+    stack = node.meta.get("nn_module_stack") or {}
+    inner = [str(path) for path, _ in stack.values()]
+    return inner[-1] if inner and inner[-1] else node.name
 
 
 @cache
@@ -229,26 +281,23 @@ def trace(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
         module = nn.Sequential(module)  # a layer by itself is a layer still, by whose rule it goes
     # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
     with torch.inference_mode(False), torch.no_grad():
-        example = example.clone()
         tracing = Tracing(module, rules)
-        result = _run(tracing, module, example)
-        if not isinstance(result, Ref):
-            raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
-        graph = Graph(_needed(tracing.nodes, result.place))
-        compare(graph, module, example)
+        try:
+            return _traced(tracing, module, example)
+        except RequestError:
+            raise
+        except Exception as error:
+            module(example.clone())  # raises as well where the input does not fit, which is for others to explain
+            raise tracing.failing(example, error) from error
+
+
+def _traced(tracing: Tracing, module: nn.Module, example: Tensor) -> Graph:
+    result = tracing.run(example)
+    if not isinstance(result, Ref):
+        raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
+    graph = Graph(_needed(tracing.nodes, result.place))
+    compare(graph, module, example)
     return graph
-
-
-def _run(tracing: Tracing, module: nn.Module, example: Tensor) -> Any:
-    """What the traced module gives; what goes wrong is told by the operation, where it is not the input's fault."""
-    try:
-        return tracing.run(example)
-    except RequestError:
-        raise
-    except Exception as error:
-        module(example.clone())  # raises as well where the input does not fit, which is for others to explain
-        cause = " ".join(str(error).split())
-        raise tracing.refuse(f"{tracing.doing} as it is used ({cause})") from error
 
 
 def _needed(nodes: list[Node], output: int) -> list[Node]:

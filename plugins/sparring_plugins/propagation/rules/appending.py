@@ -32,9 +32,9 @@ def constant(tracing: Tracing, x: Ref, value: Any) -> Fetch:
     now = value.fetch() if isinstance(value, Live) else value
     if not isinstance(now, Tensor | float | int):
         raise tracing.refuse(f"{tracing.doing} with {now!r}")
-    if torch.result_type(x.example, now) is not x.example.dtype:
-        raise tracing.refuse(f"{tracing.doing} of {x.example.dtype} and another type, which the result takes on,")
-    dtype, device, wide = x.example.dtype, x.example.device, len(x.shape) + 1
+    if torch.result_type(x.example, now) is not x.like.dtype:
+        raise tracing.refuse(f"{tracing.doing} of {x.like.dtype} and another type, which the result takes on,")
+    dtype, device, wide = x.like.dtype, x.like.device, len(x.shape) + 1
     size = list(now.shape) if isinstance(now, Tensor) else []
     if len(size) > wide or (len(size) == wide and size[0] != 1):
         raise tracing.refuse(f"{tracing.doing} with a constant of shape {size} beside {list(x.shape)} for each sample")

@@ -33,7 +33,7 @@ def _state(tracing: Tracing, module: Any, input: Any) -> Any:
     """Zeros, where the cell is given no state."""
     if not isinstance(input, Ref) or len(input.shape) != 1:
         raise tracing.refuse(f"{tracing.doing} of anything but one vector a sample that depends on the network's input")
-    return torch.zeros(1, module.hidden_size, dtype=input.example.dtype, device=input.example.device)
+    return torch.zeros(1, module.hidden_size, dtype=input.like.dtype, device=input.like.device)
 
 
 def _lstm(tracing: Tracing, path: str, module: nn.LSTMCell, input: Ref, hx: Any = None) -> tuple[Any, Any]:

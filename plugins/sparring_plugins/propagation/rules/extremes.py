@@ -139,7 +139,7 @@ def _windows(tracing: Tracing, path: str, x: Ref, dim: int, kernel: int, step: i
         last = (count - 1) * step + 1
         return [sliced(tracing, path, x, dim, slice(far, far + last, step)) for far in range(0, kernel * reach, reach)]
     shape = (*x.shape[: dim - 1], count, *x.shape[dim:])
-    starts = torch.arange(count, device=x.example.device) * step - edge
+    starts = torch.arange(count, device=x.like.device) * step - edge
     parts = []
     for far in range(kernel):
         spots = (starts + far).clamp(0, size - 1)

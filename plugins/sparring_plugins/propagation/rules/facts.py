@@ -32,7 +32,7 @@ def _attribute(tracing: Tracing, path: str, input: Any, name: str) -> Any:
     if isinstance(input, Ref) and name == "ndim":
         return _dimensions(tracing, path, input)
     if isinstance(input, Ref) and name in ("dtype", "device"):
-        return getattr(input.example, name)
+        return getattr(input.like, name)
     raise tracing.refuse(f"the attribute {name!r} of a value")
 
 

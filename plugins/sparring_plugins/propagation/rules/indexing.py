@@ -76,7 +76,7 @@ def _select(tracing: Tracing, path: str, x: Ref, dim: int, part: Any) -> Ref:
 
 def _picked(tracing: Tracing, path: str, x: Ref, dim: int, numbers: Any) -> Ref:
     """Places by a list or a tensor of whole numbers, which is read anew for each bound."""
-    device, size = x.example.device, x.shape[dim - 1]
+    device, size = x.like.device, x.shape[dim - 1]
     fixed = None if isinstance(numbers, Live) else torch.as_tensor(numbers, device=device)
     now = numbers.fetch() if fixed is None else fixed
     if not isinstance(now, Tensor) or now.dim() != 1 or now.dtype not in (torch.int64, torch.int32):

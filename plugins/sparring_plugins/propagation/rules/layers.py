@@ -40,7 +40,7 @@ def _weight(tracing: Tracing, x: Any, value: Any) -> Fetch | None:
     now = value.fetch() if isinstance(value, Live) else value
     if now is None:
         return None
-    if not isinstance(now, Tensor) or not isinstance(x, Ref) or now.dtype is not x.example.dtype:
+    if not isinstance(now, Tensor) or not isinstance(x, Ref) or now.dtype is not x.like.dtype:
         raise tracing.refuse(f"{tracing.doing} with a weight that depends on the input or has another type")
     return value.fetch if isinstance(value, Live) else lambda: now
 
@@ -68,8 +68,6 @@ def _add_product(tracing: Tracing, path: str, input: Any, mat1: Ref, mat2: Any) 
 
 
 def _conv(wide: int) -> Rule:
-    there = F.conv1d if wide == 1 else F.conv2d
-
     def rule(
         tracing: Tracing, path: str, input: Ref, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0,
         dilation: Any = 1, groups: int = 1,
@@ -79,7 +77,9 @@ def _conv(wide: int) -> Rule:
             raise tracing.refuse(f"{tracing.doing} of {len(input.shape)} dimensions for each sample")
         step, reach = _each(stride, wide), _each(dilation, wide)
         edge = _padding(tracing, padding, fetch().shape[2:], reach, wide)
-        shape = tuple(there(input.example, fetch(), None, step, edge, reach, groups).shape[1:])
+        sides = zip(input.shape[1:], fetch().shape[2:], step, edge, reach, strict=True)
+        spots = ((size + 2 * pad - far * (width - 1) - 1) // go + 1 for size, width, go, pad, far in sides)
+        shape = (fetch().shape[0], *spots)
         node = Conv(path, (input.place,), shape, fetch, shift, step, edge, reach, groups, input.shape)
         return tracing.add(node, input)
 

@@ -134,7 +134,7 @@ def _nothing(tracing: Tracing, path: str, input: Ref, *options: Any, **named: An
 
 
 def _copied(tracing: Tracing, path: str, input: Ref) -> Ref:
-    return Ref(input.place, input.example)
+    return Ref(input.place, input.shape, input.like)
 
 
 METHODS: dict[str, Rule] = {

@@ -96,7 +96,7 @@ def _rounded(tracing: Tracing, path: str, result: Ref, x: Ref, dim: int = -1) ->
 
 def _over_last(tracing: Tracing, path: str, x: Ref, dim: Any, dtype: Any, of_last: Callable[[Ref], Ref]) -> Ref:
     """An operation on the last dimension for any other one."""
-    if dtype is not None and dtype is not x.example.dtype:
+    if dtype is not None and dtype is not x.like.dtype:
         raise tracing.refuse(f"{tracing.doing} that changes the type to {dtype}")
     place, wide = inner(tracing, x, dim), len(x.shape) + 1
     order = (*(one for one in range(wide) if one != place), place)
