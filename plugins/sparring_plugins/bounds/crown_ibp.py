@@ -42,10 +42,14 @@ class CrownIbp(BoundBackend):
         from sparring_plugins.propagation.kept_graphs import graph_of
         from sparring_plugins.propagation.pieces import in_pieces
         from sparring_plugins.propagation.propagation import Propagation
+        from sparring_plugins.propagation.trained_rows import backward_bounds
 
         beta, graph = self.options.beta, graph_of(module, region.center)
 
         def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+            found = backward_bounds(graph, region, self.options.slope) if beta == 1 and spec is None else None
+            if found is not None:
+                return found
             both = Propagation(graph, region, "ibp", self.options.slope)
             if beta == 0:
                 return both.box(spec)

@@ -20,7 +20,7 @@ from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, lin
 from sparring_plugins.propagation.nodes import Interval
 from sparring_plugins.propagation.rounding import gamma, tiny
 
-__all__ = ["compiled_lines", "has_compiled_lines"]
+__all__ = ["compiled_lines", "has_compiled_lines", "relu_back", "relu_lines", "tanh_back", "tanh_lines"]
 
 
 def has_compiled_lines(curve: Curve) -> bool:
@@ -35,11 +35,11 @@ def compiled_lines(curve: Curve, source: Interval, error: Tensor | None, nodes: 
     if isinstance(curve, ReLU):
         if graded:
             return Lines(*_AroundReLU.apply(*source, error, nodes, choice))
-        return Lines(*_relu(_dense(source.low), _dense(source.high), error, nodes, choice).unbind())
+        return Lines(*relu_lines(_dense(source.low), _dense(source.high), error, nodes, choice).unbind())
     scale = 1.0 if isinstance(curve, Tanh) else 0.5
     if graded:
         return Lines(*_AroundTanh.apply(*source, error, nodes, scale)[:4])
-    return Lines(*_tanh(_dense(source.low), _dense(source.high), error, nodes, scale)[0].unbind())
+    return Lines(*tanh_lines(_dense(source.low), _dense(source.high), error, nodes, scale)[0].unbind())
 
 
 class _AroundReLU(torch.autograd.Function):
@@ -47,7 +47,7 @@ class _AroundReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: str) -> Any:
-        return _relu(_dense(low), _dense(high), error, nodes, choice).unbind()
+        return relu_lines(_dense(low), _dense(high), error, nodes, choice).unbind()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -58,14 +58,18 @@ class _AroundReLU(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_free: Tensor, _: Any, to_slope: Tensor, to_shift: Tensor) -> Any:
         low, high = map(_dense, ctx.saved_tensors)
-        ends = low.new_empty((2, *low.shape))
-        to_slope = _dense(to_slope + to_free if ctx.choice == "same" else to_slope)
-        to_shift = _dense(to_shift)
-        line_kernels().relu_lines_back(
-            low.data_ptr(), high.data_ptr(), to_slope.data_ptr(), to_shift.data_ptr(), ends.data_ptr(), low.numel(),
-            torch.finfo(low.dtype).tiny, ONE[low.dtype],
-        )  # fmt: skip
-        return *ends.unbind(), None, None, None
+        return *relu_back(low, high, to_free, to_slope, to_shift, ctx.choice).unbind(), None, None, None
+
+
+def relu_back(low: Tensor, high: Tensor, to_free: Tensor, to_slope: Tensor, to_shift: Tensor, choice: str) -> Tensor:
+    """Gradients in both ends, [2, *shape], from those in the lower slope, and the upper slope and intercept."""
+    ends = low.new_empty((2, *low.shape))
+    to_slope, to_shift = _dense(to_slope + to_free if choice == "same" else to_slope), _dense(to_shift)
+    line_kernels().relu_lines_back(
+        low.data_ptr(), high.data_ptr(), to_slope.data_ptr(), to_shift.data_ptr(), ends.data_ptr(), low.numel(),
+        torch.finfo(low.dtype).tiny, ONE[low.dtype],
+    )  # fmt: skip
+    return ends
 
 
 class _AroundTanh(torch.autograd.Function):
@@ -73,7 +77,7 @@ class _AroundTanh(torch.autograd.Function):
 
     @staticmethod
     def forward(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, scale: float) -> Any:
-        lines, points, values = _tanh(_dense(low), _dense(high), error, nodes, scale)
+        lines, points, values = tanh_lines(_dense(low), _dense(high), error, nodes, scale)
         return *lines.unbind(), points, values
 
     @staticmethod
@@ -86,15 +90,18 @@ class _AroundTanh(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *given: Tensor) -> Any:
         points, values = ctx.saved_tensors
-        kernels, to_lines = line_kernels(), torch.stack(given[:4])
-        ends = points.new_empty((2, *points.shape[1:]))
-        table, details = _table(points.dtype)
-        kernels.tanh_lines_back(
-            points.data_ptr(), values.data_ptr(), to_lines.data_ptr(), ends.data_ptr(),
-            table.intercepts.data_ptr(), table.slopes.data_ptr(), ends[0].numel(), len(table.slopes), ctx.scale,
-            *details,
-        )  # fmt: skip
-        return *ends.unbind(), None, None, None
+        return *tanh_back(points, values, torch.stack(given[:4]), ctx.scale).unbind(), None, None, None
+
+
+def tanh_back(points: Tensor, values: Tensor, to_lines: Tensor, scale: float) -> Tensor:
+    """Gradients in both ends, [2, *shape], from those in lines [4, *shape]."""
+    ends = points.new_empty((2, *points.shape[1:]))
+    table, details = _table(points.dtype)
+    line_kernels().tanh_lines_back(
+        points.data_ptr(), values.data_ptr(), to_lines.data_ptr(), ends.data_ptr(),
+        table.intercepts.data_ptr(), table.slopes.data_ptr(), ends[0].numel(), len(table.slopes), scale, *details,
+    )  # fmt: skip
+    return ends
 
 
 def _dense(values: Tensor) -> Tensor:
@@ -114,7 +121,7 @@ def _widening(low: Tensor, nodes: int) -> tuple[float, ...]:
     return tiny(0, dtype), gamma(0, dtype), tiny(count, dtype), gamma(count, dtype)
 
 
-def _relu(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: str) -> Tensor:
+def relu_lines(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: str) -> Tensor:
     """[4, batch, *shape]: slope and intercept of the lower line, then of the upper one."""
     lines, info = low.new_empty((4, *low.shape)), torch.finfo(low.dtype)
     line_kernels().relu_lines(
@@ -124,7 +131,9 @@ def _relu(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, choice: s
     return lines
 
 
-def _tanh(low: Tensor, high: Tensor, error: Tensor | None, nodes: int, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+def tanh_lines(
+    low: Tensor, high: Tensor, error: Tensor | None, nodes: int, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Of tanh (scale 1) or the logistic sigmoid (scale 1/2); and points with the values of tanh there."""
     dtype, size = low.dtype, low.numel()
     points, lines = low.new_empty((5, *low.shape)), low.new_empty((4, *low.shape))

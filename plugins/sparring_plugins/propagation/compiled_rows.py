@@ -5,6 +5,7 @@ Bits are the same with gradients and without. What goes in is all that is kept f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from sparring_plugins.propagation.curves import Lines
 from sparring_plugins.propagation.kernels.calling import ONE, address, row_kernels
 from sparring_plugins.propagation.rounding import tiny
 
-__all__ = ["Share", "least_over_boxes", "shares", "through_lines"]
+__all__ = ["Share", "least", "least_back", "least_over_boxes", "moved", "moved_back", "shares", "through_lines"]
 
 Share = Tensor | float
 """Part of each row's bound, [batch or 1, rows]; a number is zero."""
@@ -40,9 +41,9 @@ def through_lines(
     """
     parts = (lines.lower_slope, lines.lower_intercept, lines.upper_slope, lines.upper_intercept)
     if not torch.is_grad_enabled():
-        return _moved(rows, parts, take, bias, odd, even, mirrored)
-    moved, known = _Moving.apply(rows, *parts, bias, take, mirrored)
-    return moved, _with_shares(known, odd, even, mirrored)
+        return moved(rows, parts, take, bias, odd, even, mirrored)
+    found, known = _Moving.apply(rows, *parts, bias, take, mirrored)
+    return found, _with_shares(known, odd, even, mirrored)
 
 
 def least_over_boxes(
@@ -59,7 +60,7 @@ def least_over_boxes(
         mirrored: see there.
     """
     if not torch.is_grad_enabled():
-        return _least(rows, *box, take, odd, even, mirrored)
+        return least(rows, *box, take, odd, even, mirrored)
     return _with_shares(_Least.apply(rows, *box, take, mirrored), odd, even, mirrored)
 
 
@@ -96,23 +97,24 @@ def _dense(values: Share) -> Share:
     return values.contiguous() if isinstance(values, Tensor) else values
 
 
-def _moved(
-    rows: Tensor, lines: tuple[Tensor, ...], take: Tensor | None, bias: Tensor | None, odd: Share, even: Share,
+def moved(
+    rows: Tensor, lines: Sequence[Tensor], take: Tensor | None, bias: Tensor | None, odd: Share, even: Share,
     mirrored: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """As `through_lines`, with `lines` in the order of `Lines`, where nothing is differentiated."""
     rows, odd, even = rows.contiguous(), _dense(odd), _dense(even)
     parts, bias = [part.contiguous() for part in lines], None if bias is None else bias.contiguous()
     samples, (first, count), shape = parts[0].shape[0], rows.shape[:2], rows.shape[2:]
     batch = samples if take is None else take.shape[0]
     after = 2 * count if mirrored else count
-    moved, known = rows.new_empty((batch, after, *shape)), rows.new_empty((batch, after))
+    found, known = rows.new_empty((batch, after, *shape)), rows.new_empty((batch, after))
     row_kernels().move(
         rows.data_ptr(), parts[0].data_ptr(), parts[1].data_ptr(), parts[2].data_ptr(), parts[3].data_ptr(),
-        address(take), address(bias), address(odd), address(even), moved.data_ptr(), known.data_ptr(),
+        address(take), address(bias), address(odd), address(even), found.data_ptr(), known.data_ptr(),
         batch, samples, first, _batch(odd), _batch(even), count, shape.numel(), mirrored, ONE[rows.dtype],
         ONE[torch.float64],
     )  # fmt: skip
-    return moved, known
+    return found, known
 
 
 class _Moving(torch.autograd.Function):
@@ -123,7 +125,7 @@ class _Moving(torch.autograd.Function):
         rows: Tensor, lower: Tensor, low_shift: Tensor, upper: Tensor, high_shift: Tensor, bias: Tensor | None,
         take: Tensor | None, mirrored: bool,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        return _moved(rows, (lower, low_shift, upper, high_shift), take, bias, 0.0, 0.0, mirrored)
+        return moved(rows, (lower, low_shift, upper, high_shift), take, bias, 0.0, 0.0, mirrored)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -135,24 +137,34 @@ class _Moving(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, to_moved: Tensor, to_known: Tensor) -> Any:
         rows, *lines, bias, take = ctx.saved_tensors
-        rows, parts = rows.contiguous(), [part.contiguous() for part in lines]
-        bias = None if bias is None else bias.contiguous()
-        to_moved, to_known = to_moved.contiguous(), to_known.contiguous()
-        to_rows, to_lines = torch.zeros_like(rows), rows.new_zeros((4, *parts[0].shape))
-        to_bias = None if bias is None else torch.zeros_like(bias)
-        row_kernels().move_back(
-            rows.data_ptr(), parts[0].data_ptr(), parts[1].data_ptr(), parts[2].data_ptr(), parts[3].data_ptr(),
-            address(take), address(bias), to_moved.data_ptr(), to_known.data_ptr(),
-            to_rows.data_ptr(), to_lines.data_ptr(), address(to_bias),
-            to_moved.shape[0], parts[0].shape[0], rows.shape[0], rows.shape[1], rows.shape[2:].numel(),
-            ctx.mirrored, ONE[rows.dtype],
-        )  # fmt: skip
+        to_rows, to_lines, to_bias = moved_back(rows, lines, take, bias, to_moved, to_known, ctx.mirrored)
         return to_rows, *to_lines.unbind(), to_bias, None, None
 
 
-def _least(
+def moved_back(
+    rows: Tensor, lines: Sequence[Tensor], take: Tensor | None, bias: Tensor | None, to_moved: Tensor, to_known: Tensor,
+    mirrored: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:  # fmt: skip
+    """Gradients in rows, lines [4, samples, *shape] and bias from those in what `moved` gives."""
+    rows, parts = rows.contiguous(), [part.contiguous() for part in lines]
+    bias = None if bias is None else bias.contiguous()
+    to_moved, to_known = to_moved.contiguous(), to_known.contiguous()
+    to_rows, to_lines = torch.zeros_like(rows), rows.new_zeros((4, *parts[0].shape))
+    to_bias = None if bias is None else torch.zeros_like(bias)
+    row_kernels().move_back(
+        rows.data_ptr(), parts[0].data_ptr(), parts[1].data_ptr(), parts[2].data_ptr(), parts[3].data_ptr(),
+        address(take), address(bias), to_moved.data_ptr(), to_known.data_ptr(),
+        to_rows.data_ptr(), to_lines.data_ptr(), address(to_bias),
+        to_moved.shape[0], parts[0].shape[0], rows.shape[0], rows.shape[1], rows.shape[2:].numel(),
+        mirrored, ONE[rows.dtype],
+    )  # fmt: skip
+    return to_rows, to_lines, to_bias
+
+
+def least(
     rows: Tensor, center: Tensor, radius: Tensor, take: Tensor | None, odd: Share, even: Share, mirrored: bool
 ) -> Tensor:
+    """As `least_over_boxes`, where nothing is differentiated."""
     rows, odd, even = rows.contiguous(), _dense(odd), _dense(even)
     center, radius = center.contiguous(), radius.contiguous()
     (samples, n), (first, count) = center.shape, rows.shape[:2]
@@ -172,7 +184,7 @@ class _Least(torch.autograd.Function):
 
     @staticmethod
     def forward(rows: Tensor, center: Tensor, radius: Tensor, take: Tensor | None, mirrored: bool) -> Tensor:
-        return _least(rows, center, radius, take, 0.0, 0.0, mirrored)
+        return least(rows, center, radius, take, 0.0, 0.0, mirrored)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -183,20 +195,27 @@ class _Least(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, given: Tensor) -> Any:
-        rows, center, radius, take = ctx.saved_tensors
-        middle, width = given, -given
-        if ctx.mirrored:
-            own, turned = given.chunk(2, 1)
-            middle, width = own - turned, -(own + turned)
-        picked = (center, radius) if take is None else (center[take], radius[take])
-        points = (part.to(rows.dtype).unsqueeze(1) for part in picked)
-        to_rows = middle.unsqueeze(2) * next(points) + width.unsqueeze(2) * next(points) * rows.sign()
-        to_box: list[Tensor | None] = [None, None]
-        for place, (weight, row) in enumerate(((middle, rows), (width, rows.abs()))):
-            if ctx.needs_input_grad[1 + place]:
-                found = (weight.unsqueeze(1) @ row).squeeze(1).to(center.dtype)
-                to_box[place] = found if take is None else torch.zeros_like(center).index_add(0, take, found)
-        return to_rows.sum_to_size(rows.shape), *to_box, None, None
+        *tensors, take = ctx.saved_tensors
+        rows, center, radius = tensors
+        return *least_back(rows, (center, radius), take, given, ctx.mirrored, ctx.needs_input_grad[1:3]), None, None
+
+
+def least_back(
+    rows: Tensor, box: tuple[Tensor, Tensor], take: Tensor | None, given: Tensor, mirrored: bool, wanted: Sequence[bool]
+) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Gradients in rows and, where wanted, the box's centre and radius from those in what `least` gives."""
+    middle, width = given, -given
+    if mirrored:
+        own, turned = given.chunk(2, 1)
+        middle, width = own - turned, -(own + turned)
+    points = [(part if take is None else part[take]).to(rows.dtype).unsqueeze(1) for part in box]
+    to_rows = torch.addcmul(middle.unsqueeze(2) * points[0], width.unsqueeze(2) * points[1], rows.sign())
+    to_box: list[Tensor | None] = [None, None]
+    for place, (weight, row) in enumerate(((middle, rows), (width, rows.abs()))):
+        if wanted[place]:
+            found = (weight.unsqueeze(1) @ row).squeeze(1).to(box[0].dtype)
+            to_box[place] = found if take is None else torch.zeros_like(box[0]).index_add(0, take, found)
+    return to_rows.sum_to_size(rows.shape), to_box[0], to_box[1]
 
 
 def _shares(

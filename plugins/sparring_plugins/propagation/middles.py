@@ -13,7 +13,7 @@ from torch import Tensor
 from sparring_plugins.propagation.kernels.calling import ONE, box_kernels, serves
 from sparring_plugins.propagation.rounding import floor
 
-__all__ = ["middles", "reach_of", "reaches"]
+__all__ = ["middles", "reach_of", "reaches", "to_ends"]
 
 
 def middles(
@@ -92,7 +92,7 @@ class _Middles(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, to_center: Tensor, to_radius: Tensor) -> Any:
-        return *_to_ends(to_center, to_radius[: ctx.batch], ctx.dtype), None, None, None, None
+        return *to_ends(to_center, to_radius[: ctx.batch], ctx.dtype), None, None, None, None
 
 
 class _Reaches(torch.autograd.Function):
@@ -108,9 +108,9 @@ class _Reaches(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, to_center: Tensor, to_reach: Tensor) -> Any:
-        return *_to_ends(to_center, to_reach * ctx.stretch, to_center.dtype), None, None
+        return *to_ends(to_center, to_reach * ctx.stretch, to_center.dtype), None, None
 
 
-def _to_ends(to_center: Tensor, to_radius: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def to_ends(to_center: Tensor, to_radius: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Gradients in both ends: the centre is half their sum, the radius half their difference."""
     return ((to_center - to_radius) * 0.5).to(dtype), ((to_center + to_radius) * 0.5).to(dtype)

@@ -1,0 +1,146 @@
+"""CROWN-IBP of runs of layers as one operation of autograd, against the way of any graph and by differences."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="bounds need torch")
+
+import torch
+from torch import nn
+from torch.autograd import gradcheck
+
+import sparring
+from sparring import Region
+from sparring.errors import RefusedError
+from sparring_plugins.propagation import trained_rows
+from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.propagation import Propagation
+from sparring_plugins.propagation.trained_rows import backward_bounds
+
+SIZES = {"later": (1 << 40, 1 << 18), "kept": (0, 1 << 18), "pieces": (0, 72)}
+"""Gradients find what they need later; it is kept; it is kept for batches in pieces of two."""
+
+
+@pytest.fixture(params=SIZES)
+def way(request, monkeypatch):
+    few, cached = SIZES[request.param]
+    monkeypatch.setattr(trained_rows, "FEW", few)
+    monkeypatch.setattr(trained_rows, "CACHED", cached)
+
+
+def drawn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def made(curve):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        layers = [nn.Linear(4, 5), curve(), nn.Linear(5, 6, bias=False), curve(), nn.Linear(6, 3)]
+        return nn.Sequential(*layers).double()
+
+
+REGIONS = {
+    "ball": lambda center, radius: Region(center, 0.3),
+    "radii": lambda center, radius: Region(center.requires_grad_(), radius.requires_grad_()),
+    "clipped": lambda center, radius: Region(center.requires_grad_(), radius.requires_grad_(), low=-0.9, high=1.2),
+    "corners": lambda center, radius: Region.box(center.requires_grad_(), center + radius.requires_grad_()),
+}
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
+@pytest.mark.parametrize("choice", ["adaptive", "same"])
+@pytest.mark.parametrize("region", REGIONS)
+def test_bounds_and_gradients_are_those_of_any_graph(curve, choice, region, way):
+    module, found = made(curve), []
+    for ours in (True, False):
+        center, radius = drawn(5, 4), drawn(5, 4, seed=1).abs() * 0.3
+        where, graph = REGIONS[region](center, radius), graph_of(module, center)
+        bounds = (
+            backward_bounds(graph, where, choice) if ours else Propagation(graph, where, "ibp", choice).bounds(None)
+        )
+        assert bounds is not None
+        low, high = bounds
+        wanted = [part for part in (center, radius, *module.parameters()) if part.requires_grad]
+        found.append([low, high, *torch.autograd.grad((high.square() - low).sum(), wanted)])
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
+@pytest.mark.parametrize("frozen", [(), (0, 3), (2,)])
+def test_gradients_agree_with_differences(curve, frozen, way):
+    module = made(curve)
+    for place in frozen:
+        list(module.parameters())[place].requires_grad_(False)
+    free = [part for part in module.parameters() if part.requires_grad]
+
+    def bounds(center, *_):
+        return backward_bounds(graph_of(module, center), Region(center, 0.3), "adaptive")
+
+    assert gradcheck(bounds, (drawn(3, 4).requires_grad_(), *free))
+
+
+def test_a_layer_that_comes_twice_gets_both_gradients(way):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        layer, last = nn.Linear(4, 4), nn.Linear(4, 3)
+        module = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), last).double()
+    region = Region(drawn(5, 4), 0.2)
+    graph = graph_of(module, region.center)
+    found = [backward_bounds(graph, region, "adaptive"), Propagation(graph, region, "ibp").bounds(None)]
+    slopes = [torch.autograd.grad((high - low.square()).sum(), list(module.parameters())) for low, high in found]
+    assert all(torch.allclose(ours, theirs) for ours, theirs in zip(*slopes, strict=True))
+
+
+def test_gradients_can_be_asked_for_twice_and_have_none(way):
+    module = made(nn.ReLU)
+    low, high = sparring.bound(module, Region(drawn(5, 4), 0.2), "crown-ibp")
+    total, weights = (high - low).sum(), list(module.parameters())
+    first, second = (torch.autograd.grad(total, weights, retain_graph=True) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    (slope, *_) = torch.autograd.grad(total, weights, create_graph=True)
+    with pytest.raises(RefusedError, match="gradients under crown-ibp have no gradients"):
+        slope.sum().backward()
+
+
+@pytest.mark.parametrize("changed", ["weight", "centre"])
+def test_what_has_changed_since_is_not_gone_back_through(changed, way):
+    module, center = made(nn.ReLU), drawn(5, 4)
+    low, _ = sparring.bound(module, Region(center, 0.1), "crown-ibp")
+    with torch.no_grad():
+        (module[2].weight if changed == "weight" else center).add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        low.sum().backward()
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
+def test_a_number_that_is_none_comes_through(curve, way):
+    module = made(curve)
+    with torch.no_grad():
+        module[0].bias[2] = float("nan")
+    with pytest.raises(sparring.RequestError, match=r"0\.bias holds NaN"):
+        sparring.bound(module, Region(drawn(5, 4), 0.1), "crown-ibp")
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
+@pytest.mark.parametrize("large", [1.0, 1e4])
+def test_bounds_hold_what_single_precision_computes(curve, large, way):
+    module, draw = made(curve).float(), torch.Generator().manual_seed(2)
+    center = drawn(5, 4).float() * large
+    for radius in (0.0, 0.05 * large):
+        low, high = sparring.bound(module, Region(center, radius), "crown-ibp")
+        for _ in range(50):
+            moved = center + (torch.rand(5, 4, generator=draw) * 2 - 1) * radius
+            value = module(torch.minimum(torch.maximum(moved, center - radius), center + radius))
+            assert bool(((low <= value) & (value <= high)).all())
+
+
+def test_what_is_no_run_goes_another_way():
+    module, inputs = made(nn.ReLU), drawn(5, 4)
+    graph = graph_of(module, inputs)
+    assert backward_bounds(graph, Region(inputs, 0.1, "2"), "adaptive") is None
+    with torch.no_grad():
+        assert backward_bounds(graph, Region(inputs, 0.1), "adaptive") is None
+    wide = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6)).double()
+    assert backward_bounds(graph_of(wide, inputs), Region(inputs, 0.1), "adaptive") is None
