@@ -13,7 +13,7 @@ from torch.autograd import gradcheck
 import sparring
 from sparring import Region
 from sparring.errors import RefusedError
-from sparring_plugins.propagation import trained_rows
+from sparring_plugins.propagation import trained_boxes, trained_rows
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.propagation import Propagation
 from sparring_plugins.propagation.trained_rows import backward_bounds
@@ -57,7 +57,9 @@ def test_bounds_and_gradients_are_those_of_any_graph(curve, choice, region, way)
         center, radius = drawn(5, 4), drawn(5, 4, seed=1).abs() * 0.3
         where, graph = REGIONS[region](center, radius), graph_of(module, center)
         bounds = (
-            backward_bounds(graph, where, choice) if ours else Propagation(graph, where, "ibp", choice).bounds(None)
+            backward_bounds(graph, where, None, choice)
+            if ours
+            else Propagation(graph, where, "ibp", choice).bounds(None)
         )
         assert bounds is not None
         low, high = bounds
@@ -76,9 +78,28 @@ def test_gradients_agree_with_differences(curve, frozen, way):
     free = [part for part in module.parameters() if part.requires_grad]
 
     def bounds(center, *_):
-        return backward_bounds(graph_of(module, center), Region(center, 0.3), "adaptive")
+        return backward_bounds(graph_of(module, center), Region(center, 0.3), None, "adaptive")
 
     assert gradcheck(bounds, (drawn(3, 4).requires_grad_(), *free))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (5, 2, 3), (5, 4, 3)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_specifications_have_their_gradients(shape, biased, way):
+    module, found = made(nn.ReLU), []
+    if not biased:
+        module[4].bias = None
+    for ours in (True, False):
+        center, spec = drawn(5, 4).requires_grad_(), drawn(*shape, seed=2).requires_grad_()
+        where, graph = Region(center, 0.3), graph_of(module, center)
+        others = Propagation(graph, where, "ibp")
+        bounds = backward_bounds(graph, where, spec, "adaptive") if ours else others.bounds(spec)
+        assert bounds is not None
+        low, high = bounds
+        slopes = torch.autograd.grad((high.square() - low).sum(), [center, spec, *module.parameters()])
+        found.append([low, high, *slopes])
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-11)
 
 
 def test_a_layer_that_comes_twice_gets_both_gradients(way):
@@ -88,7 +109,7 @@ def test_a_layer_that_comes_twice_gets_both_gradients(way):
         module = nn.Sequential(layer, nn.ReLU(), layer, nn.ReLU(), last).double()
     region = Region(drawn(5, 4), 0.2)
     graph = graph_of(module, region.center)
-    found = [backward_bounds(graph, region, "adaptive"), Propagation(graph, region, "ibp").bounds(None)]
+    found = [backward_bounds(graph, region, None, "adaptive"), Propagation(graph, region, "ibp").bounds(None)]
     slopes = [torch.autograd.grad((high - low.square()).sum(), list(module.parameters())) for low, high in found]
     assert all(torch.allclose(ours, theirs) for ours, theirs in zip(*slopes, strict=True))
 
@@ -136,11 +157,46 @@ def test_bounds_hold_what_single_precision_computes(curve, large, way):
             assert bool(((low <= value) & (value <= high)).all())
 
 
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
+def test_weights_that_were_lent_for_one_call_get_the_gradients(method, way, monkeypatch):
+    monkeypatch.setattr(trained_boxes, "FEW", 1 << 40)
+    module, region = made(nn.Tanh), Region(drawn(5, 4), 0.2)
+    lent = {name: (weight.detach() * 1.5).requires_grad_() for name, weight in module.named_parameters()}
+
+    class Bounded(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = module
+
+        def forward(self):
+            low, high = sparring.bound(self.inner, region, method)
+            return (high - low).sum()
+
+    total = torch.func.functional_call(Bounded(), {f"inner.{name}": weight for name, weight in lent.items()}, ())
+    found = torch.autograd.grad(total, list(lent.values()))
+    with torch.no_grad():
+        for weight, other in zip(module.parameters(), lent.values(), strict=True):
+            weight.copy_(other)
+    low, high = sparring.bound(module, region, method)
+    wanted = torch.autograd.grad((high - low).sum(), list(module.parameters()))
+    assert all(torch.allclose(ours, theirs) for ours, theirs in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
+def test_bits_are_the_same_with_gradients_and_without(curve, method):
+    module, region = made(curve).float(), Region(drawn(40, 4).float(), 0.2)
+    graded = sparring.bound(module, region, method)
+    with torch.no_grad():
+        plain = sparring.bound(module, region, method)
+    assert all(torch.equal(one, other) for one, other in zip(graded, plain, strict=True))
+
+
 def test_what_is_no_run_goes_another_way():
     module, inputs = made(nn.ReLU), drawn(5, 4)
     graph = graph_of(module, inputs)
-    assert backward_bounds(graph, Region(inputs, 0.1, "2"), "adaptive") is None
+    assert backward_bounds(graph, Region(inputs, 0.1, "2"), None, "adaptive") is None
     with torch.no_grad():
-        assert backward_bounds(graph, Region(inputs, 0.1), "adaptive") is None
+        assert backward_bounds(graph, Region(inputs, 0.1), None, "adaptive") is None
     wide = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6)).double()
-    assert backward_bounds(graph_of(wide, inputs), Region(inputs, 0.1), "adaptive") is None
+    assert backward_bounds(graph_of(wide, inputs), Region(inputs, 0.1), None, "adaptive") is None

@@ -47,7 +47,7 @@ class CrownIbp(BoundBackend):
         beta, graph = self.options.beta, graph_of(module, region.center)
 
         def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
-            found = backward_bounds(graph, region, self.options.slope) if beta == 1 and spec is None else None
+            found = backward_bounds(graph, region, spec, self.options.slope) if beta == 1 else None
             if found is not None:
                 return found
             both = Propagation(graph, region, "ibp", self.options.slope)

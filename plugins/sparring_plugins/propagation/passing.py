@@ -21,7 +21,7 @@ from sparring_plugins.propagation.kernels.calling import ONE, step_kernels
 from sparring_plugins.propagation.rounding import floor, floor_of, share_of
 from sparring_plugins.propagation.runs import Run, Step
 
-__all__ = ["Factors", "Gradients", "Passed", "factors_of", "passed", "slopes_at"]
+__all__ = ["Factors", "Gradients", "Passed", "factors_of", "passed"]
 
 
 class Factors(NamedTuple):
@@ -134,7 +134,7 @@ class Gradients:
         """A piece: what `passed` gave for it, and the gradients in the box at the end."""
         last = len(found) - 1
         if self._factors[last].step.curve is not None:
-            slopes = slopes_at(self._factors[last].step, found[last].state)
+            slopes = _slopes(self._factors[last].step, found[last].state)
             to_low, to_high = to_low * slopes[0], to_high * slopes[1]
         to_center, to_radius = to_high + to_low, to_high - to_low
         to_bias = to_center.sum(0)
@@ -169,7 +169,7 @@ def _add(sums: list[Tensor], more: tuple[Tensor, ...]) -> None:
         total.add_(part)
 
 
-def slopes_at(step: Step, values: Tensor) -> Tensor:
+def _slopes(step: Step, values: Tensor) -> Tensor:
     """Derivatives of the last curve at both ends, from its values there."""
     if isinstance(step.curve, ReLU):
         return (values > 0).to(values.dtype)

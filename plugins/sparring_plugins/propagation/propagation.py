@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -65,6 +65,11 @@ class Propagation:
         if spec is None:
             return self._intervals[output]
         return over_box(node, self._intervals[node.inputs[0] if merged else output], spec)
+
+    def inside(self) -> tuple[Sequence[Interval], Callable[[int], Tensor | None]]:
+        """Intervals of all nodes before the output, and the rounding at an affine node, by its place."""
+        self._fill(self._graph.output)
+        return self._intervals, self._error
 
     def _fill(self, until: int) -> None:
         """Intervals of all nodes before a place."""

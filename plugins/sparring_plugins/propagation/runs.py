@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.curves import Curve, ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.graph import Graph
-from sparring_plugins.propagation.nodes import Elementwise, Node
+from sparring_plugins.propagation.nodes import Elementwise, Input, Node
 
 __all__ = ["Run", "Step", "run_of"]
 
@@ -45,6 +47,17 @@ class Run:
         """Weight and bias of each step, in turn."""
         return [part for step in self.steps for part in step.parameters()]
 
+    def graph(self, parameters: Sequence[Any]) -> Graph:
+        """The run as it was with these weights and biases, which nothing changes any more."""
+        nodes: list[Node] = [Input("input", (), (parameters[0].shape[1],))]
+        for step, weight, bias in zip(self.steps, parameters[::2], parameters[1::2], strict=True):
+            place, shape = len(nodes), (weight.shape[0],)
+            fetch = partial(_given, weight), None if bias is None else partial(_given, bias)
+            nodes.append(Linear(step.layer.name, (place - 1,), shape, *fetch))
+            if step.curve is not None:
+                nodes.append(Elementwise(step.layer.name, (place,), shape, step.curve))
+        return Graph(nodes)
+
     @cached_property
     def largest(self) -> int:
         """Entries of its largest weight."""
@@ -54,6 +67,10 @@ class Run:
     def widest(self) -> int:
         """Most units of any layer."""
         return max(max(step.layer.weight().shape) for step in self.steps)
+
+
+def _given(value: Tensor) -> Tensor:
+    return value
 
 
 _known: WeakKeyDictionary[Graph, tuple[Run | None, Run | None]] = WeakKeyDictionary()
