@@ -156,6 +156,16 @@ def test_modules_are_bounded_as_what_they_are(name):
     assert Listed.derived == ()
 
 
+def test_chains_inside_are_one_operation_to_the_tracer():
+    chain = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 4)))
+    module = Program(lambda m, x: m.chain(x) + x, chain=chain)
+    graph = tracer._quickly(module).graph
+    assert graph is not None
+    assert [node.target for node in graph.nodes if node.op == "call_module"] == ["chain"]
+    names = [node.name for node in graph_of(module, torch.zeros(1, 4)).nodes]
+    assert names[1:4] == ["chain.0", "chain.1.0", "chain.1.1"]
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_hooks_inside_of_chains_are_refused(inside):
     module: nn.Module = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 4)))
