@@ -91,6 +91,33 @@ def _image_network(rng: np.random.Generator, outputs: int) -> tuple[nn.Module, t
     return nn.Sequential(body, nn.Linear(width, outputs)), (channels, size, size)
 
 
+def compiled(rng: np.random.Generator) -> tuple[nn.Module, tuple[int, ...], int]:
+    """As `network`, of operations alone that bounds run as one compiled program."""
+    curves, outputs = (nn.ReLU, nn.Tanh, nn.Sigmoid), int(rng.integers(1, 5))
+    parts: list[nn.Module] = []
+    if rng.random() < 0.3:
+        shape = (int(rng.integers(1, 3)), *(int(size) for size in rng.integers(4, 9, 2)))
+        entry, space = shape[0], shape[1:]
+        while min(space) > 3 and len(parts) < 4:
+            kernel, stride, padding = (int(rng.integers(first, last)) for first, last in ((1, 4), (1, 4), (0, 2)))
+            channels = int(rng.integers(1, 7))
+            parts += [nn.Conv2d(entry, channels, kernel, stride, padding), _pick(rng, curves)()]
+            entry, space = channels, tuple(nn.Sequential(*parts)(torch.zeros(1, *shape)).shape[2:])
+        parts.append(nn.Flatten())
+        width = nn.Sequential(*parts)(torch.zeros(1, *shape)).shape[1]
+    else:
+        shape = (int(rng.integers(1, 20)),)
+        width = shape[0]
+    for _ in range(rng.integers(0, 4)):
+        other, curve = int(rng.integers(1, 40)), _pick(rng, curves)()
+        parts += [nn.Linear(width, other), curve]
+        width = other
+        if rng.random() < 0.2:
+            parts += [Residual(nn.Sequential(nn.Linear(width, width), _pick(rng, curves)(), nn.Linear(width, width)))]
+    head = Dueling(width, outputs) if rng.random() < 0.3 else nn.Linear(width, outputs)
+    return _scaled(rng, nn.Sequential(*parts, head)).eval(), shape, outputs
+
+
 def network(rng: np.random.Generator) -> tuple[nn.Module, tuple[int, ...], int]:
     """A module in evaluation mode with seeded weights, the shape of its input, and how many outputs it has."""
     outputs = int(rng.integers(1, 5))
@@ -103,6 +130,11 @@ def network(rng: np.random.Generator) -> tuple[nn.Module, tuple[int, ...], int]:
         head = Dueling(width, outputs) if rng.random() < 0.2 else nn.Linear(width, outputs)
         tail = [_pick(rng, (nn.Identity, nn.Tanh, lambda: nn.Softmax(1)))()]
         module, shape = nn.Sequential(*parts, head, *tail), (entry,)
+    return _scaled(rng, module).eval(), shape, outputs
+
+
+def _scaled(rng: np.random.Generator, module: nn.Module) -> nn.Module:
+    """Seeded weights of some size."""
     scale = _pick(rng, SCALES)
     with torch.no_grad():
         for part in module.modules():
@@ -110,7 +142,7 @@ def network(rng: np.random.Generator) -> tuple[nn.Module, tuple[int, ...], int]:
                 fan = part.weight[0].numel()
                 part.weight.copy_(torch.as_tensor(rng.normal(size=tuple(part.weight.shape)) * scale / fan**0.5))
                 part.bias.copy_(torch.as_tensor(rng.normal(size=tuple(part.bias.shape)) * scale))
-    return module.eval(), shape, outputs
+    return module
 
 
 def region(rng: np.random.Generator, shape: tuple[int, ...], dtype: torch.dtype, batch: int) -> Region:

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 import sparring
-from _random_networks import network, points, region
+from _random_networks import compiled, network, points, region
 from _recording import record
 from sparring import Region
 
 METHODS = ("ibp", "crown", "crown-ibp", "crown(slope=same)", "forward", "crown(intermediate=forward)",
            "alpha-crown(steps=3)")  # fmt: skip
-BATCH, SAMPLES, STEPS = 3, 200, 10
+BATCH, MANY, SAMPLES, STEPS = 3, 20, 200, 10
 
 
 def values(module: nn.Module, inputs: Tensor) -> list[Tensor]:
@@ -52,10 +52,11 @@ def climbed(module: nn.Module, where: Region, start: Tensor, output: int, sign: 
 def hunted(number: int, seed: int) -> tuple[int, Counter[str], float, list[str]]:
     """Try one network: how many bounds were made, what was refused, the least distance, and every violation."""
     rng = np.random.default_rng([seed, number])
-    module, shape, outputs = network(rng)
+    # Every third network is of operations that run as one compiled program, and every sixth a batch that is for blocks.
+    module, shape, outputs = compiled(rng) if number % 3 == 2 else network(rng)
     dtype = torch.float32 if rng.random() < 0.5 else torch.float64
     module = module.to(dtype)
-    where = region(rng, shape, dtype, BATCH)
+    where = region(rng, shape, dtype, MANY if number % 6 == 5 else BATCH)
     tried = [points(rng, where, SAMPLES)]
     if where.norm == "inf":
         for output in range(outputs):

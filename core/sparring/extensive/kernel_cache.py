@@ -23,16 +23,18 @@ SOURCES = (
 
 
 @cache
-def cache_folder() -> Path:
-    """Return the folder for this version of the kernels.
+def cache_folder(sources: tuple[Path, ...] | None = None) -> Path:
+    """Return the folder for kernels made of these files as they are now; by default those of trees.
 
     It lies in `NUMBA_CACHE_DIR` if that is set, else beside the sources or in the user's cache, and in a
     new temporary folder where none of these can be written.
     """
-    here = Path(__file__).parent
+    if sources is None:
+        sources = tuple(Path(__file__).parent / name for name in SOURCES)
+    here = sources[0].parent
     digest = hashlib.sha256()
-    for name in SOURCES:
-        digest.update((here / name).read_bytes())
+    for source in sources:
+        digest.update(source.read_bytes())
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     user = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "sparring"
     places = [Path(chosen)] if chosen else [here / "__pycache__", user]
@@ -48,12 +50,12 @@ def cache_folder() -> Path:
 
 
 @contextmanager
-def caching() -> Iterator[None]:
-    """Let numba place the cache of functions decorated inside into `cache_folder()`."""
+def caching(sources: tuple[Path, ...] | None = None) -> Iterator[None]:
+    """Let numba place the cache of functions decorated inside into the `cache_folder` of these files."""
     from numba import config
 
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder())
+    config.CACHE_DIR = str(cache_folder(sources))
     try:
         yield
     finally:

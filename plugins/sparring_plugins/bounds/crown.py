@@ -39,11 +39,15 @@ class Crown(BoundBackend):
         from sparring_plugins.propagation.forward_mode import ForwardMode
         from sparring_plugins.propagation.kept_graphs import graph_of
         from sparring_plugins.propagation.pieces import in_pieces
+        from sparring_plugins.propagation.programs import bounds
         from sparring_plugins.propagation.propagation import Propagation
 
         graph, slope, inside = graph_of(module, region.center), self.options.slope, self.options.intermediate
 
         def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
+            found = None if inside == "forward" else bounds(graph, region, spec, inside, slope)
+            if found is not None:
+                return found
             if inside == "forward":
                 return ForwardMode(graph, region, slope).bounds(spec)
             return Propagation(graph, region, inside, slope).bounds(spec)

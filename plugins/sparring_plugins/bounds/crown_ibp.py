@@ -41,16 +41,19 @@ class CrownIbp(BoundBackend):
         """`beta * backward + (1 - beta) * ibp`: every mixture of sound bounds is sound."""
         from sparring_plugins.propagation.kept_graphs import graph_of
         from sparring_plugins.propagation.pieces import in_pieces
+        from sparring_plugins.propagation.programs import bounds
         from sparring_plugins.propagation.propagation import Propagation
         from sparring_plugins.propagation.trained_rows import backward_bounds
 
-        beta, graph = self.options.beta, graph_of(module, region.center)
+        beta, slope, graph = self.options.beta, self.options.slope, graph_of(module, region.center)
 
         def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
-            found = backward_bounds(graph, region, spec, self.options.slope) if beta == 1 else None
+            found = None
+            if beta == 1:
+                found = bounds(graph, region, spec, "ibp", slope) or backward_bounds(graph, region, spec, slope)
             if found is not None:
                 return found
-            both = Propagation(graph, region, "ibp", self.options.slope)
+            both = Propagation(graph, region, "ibp", slope)
             if beta == 0:
                 return both.box(spec)
             low, high = both.bounds(spec)

@@ -228,13 +228,13 @@ class Sum(Affine):
         signs: Sequence[int],
     ) -> None:  # fmt: skip
         super().__init__(name, inputs, shape)
-        self._entries, self._signs = entries, signs
+        self._entries, self.signs = entries, signs
         self.terms = max(2, *(math.prod(shape) // max(1, math.prod(entry)) for entry in entries))
 
     def value(self, *inputs: Tensor) -> Tensor:
         """The sum or difference."""
-        first = inputs[0] if self._signs[0] > 0 else -inputs[0]
-        return torch.add(first, inputs[1], alpha=self._signs[1])
+        first = inputs[0] if self.signs[0] > 0 else -inputs[0]
+        return torch.add(first, inputs[1], alpha=self.signs[1])
 
     def spread(self, *radii: Tensor) -> Tensor:
         """The sum of the radii."""
@@ -243,7 +243,7 @@ class Sum(Affine):
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
         """The rows themselves, with the sign, summed over what was broadcast."""
         parts = (shrunk(rows, entry) for entry in self._entries)
-        return tuple(part if sign > 0 else -part for part, sign in zip(parts, self._signs, strict=True))
+        return tuple(part if sign > 0 else -part for part, sign in zip(parts, self.signs, strict=True))
 
 
 class Reshaped(Affine):

@@ -142,7 +142,7 @@ class Affine(Node):
         radius, size = self._spread_both([pair[1] for pair in pairs])
         error = torch.add(tiny_of(self.terms + self.parts, size), size, alpha=self.unsure(dtype))
         if bulk is not None:
-            error = torch.add(error, bulk, alpha=self._unsure_bias(dtype))
+            error = torch.add(error, bulk, alpha=self.unsure_bias(dtype))
             radius = torch.add(radius, bulk, alpha=share)
         middle = self.value(*(pair[0] for pair in pairs))
         return Interval(middle - radius, middle + radius), error
@@ -151,7 +151,7 @@ class Affine(Node):
         """Rounding for each unit of a row, as a share of `|W||x|`."""
         return unsure_of(self.fan, self.back + self.parts, dtype)
 
-    def _unsure_bias(self, dtype: torch.dtype) -> float:
+    def unsure_bias(self, dtype: torch.dtype) -> float:
         """The same of `|b|`; in single precision `rows b` is summed in double."""
         count = self.back if dtype is torch.float32 else max(self.back, math.prod(self.shape))
         return unsure_of(self.fan, count + self.parts, dtype)

@@ -25,6 +25,11 @@ class Reduced(Affine):
         self.terms = self._count = math.prod(entry[dim - 1] for dim in dims)
         self._flat = tuple(1 if place + 1 in dims else size for place, size in enumerate(entry))
 
+    @property
+    def divisor(self) -> int:
+        """What the sum is divided by."""
+        return self._count if self._mean else 1
+
     def value(self, *inputs: Tensor) -> Tensor:
         """The sum or mean."""
         return inputs[0].mean(self._dims, self._keep) if self._mean else inputs[0].sum(self._dims, self._keep)
@@ -45,6 +50,11 @@ class Centred(Affine):
     def __init__(self, name: str, source: int, shape: tuple[int, ...]) -> None:
         super().__init__(name, (source,), shape)
         self.terms = self._count = shape[-1]
+
+    @property
+    def divisor(self) -> int:
+        """Elements of a mean."""
+        return self._count
 
     def value(self, *inputs: Tensor) -> Tensor:
         """The distance from the mean."""

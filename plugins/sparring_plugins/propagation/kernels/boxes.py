@@ -15,11 +15,11 @@ from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import number, sum_kernel, view_of
 
-__all__ = ["linear_ends", "middles", "reaches"]
+__all__ = ["linear_ends", "middle_and_reach", "middles", "reaches"]
 
 
 @sum_kernel
-def _around(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: Any, more: Any) -> None:
+def middle_and_reach(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: Any, more: Any) -> None:
     """Centres, and their sizes plus `stretch` times the radii, and a little more."""
     for i in range(low.size):
         middle = low[i] + (high[i] - low[i]) * (stretch - stretch + 0.5)
@@ -33,7 +33,7 @@ def reaches(
     low: int, high: int, center: int, reach: int, count: int, share: float, off: float, floor: float, one: Any
 ) -> None:
     """Write centres and reaches, [count] each (see `middles`)."""
-    _around(
+    middle_and_reach(
         carray(view_of(low, one), (count,)), carray(view_of(high, one), (count,)),
         carray(view_of(center, one), (count,)), carray(view_of(reach, one), (count,)),
         number(1.0 + 1.0 / share, one), number(floor, one), number(off / share, one),
@@ -97,7 +97,7 @@ def linear_ends(
             center, reach = left[sample], right[sample]
         else:
             center, reach = space[0], space[1]
-            _around(left[sample], right[sample], center, reach, stretch, least, more)
+            middle_and_reach(left[sample], right[sample], center, reach, stretch, least, more)
         for j in range(rows):
             middle, width, line = one - one, one - one, matrix[j]
             for i in range(entries):

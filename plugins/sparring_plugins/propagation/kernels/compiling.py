@@ -9,6 +9,7 @@ is as long as a small network takes to compute. Whoever calls keeps the tensors 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit, types
@@ -16,14 +17,17 @@ from numba.extending import intrinsic
 
 from sparring.extensive.kernel_cache import caching
 
-__all__ = ["exact_kernel", "number", "sum_kernel", "view_of"]
+__all__ = ["exact_kernel", "exact_part", "number", "sum_kernel", "sum_part", "view_of"]
 
+SOURCES = tuple(sorted(Path(__file__).parent.glob("*.py")))
+"""Kernels are cached together: numba does not notice that a file which another one calls into has changed."""
+SUMS = {"reassoc", "contract"}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def exact_kernel(function: Function) -> Function:
     """Compile a kernel in which every operation rounds as it is written; the machine code is cached on disk."""
-    with caching():
+    with caching(SOURCES):
         return cast(Function, njit(cache=True, error_model="numpy")(function))
 
 
@@ -32,8 +36,20 @@ def sum_kernel(function: Function) -> Function:
 
     That is all that is left open: NaN and infinity pass through.
     """
-    with caching():
-        return cast(Function, njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(function))
+    with caching(SOURCES):
+        return cast(Function, njit(cache=True, error_model="numpy", fastmath=SUMS)(function))
+
+
+def exact_part(function: Function) -> Function:
+    """The same for what only kernels call: it is kept within their machine code, and Python has no door to it."""
+    return cast(Function, njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+
+
+def sum_part(function: Function) -> Function:
+    """As `exact_part`, with sums as in `sum_kernel`."""
+    return cast(
+        Function, njit(error_model="numpy", fastmath=SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    )
 
 
 @intrinsic

@@ -15,11 +15,13 @@ from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import number, sum_kernel, view_of
 
-__all__ = ["move", "move_back", "over_boxes", "shares"]
+__all__ = [
+    "absolute_dot", "along", "dot", "middle_and_width", "move", "move_back", "over_boxes", "shares",
+]  # fmt: skip
 
 
 @sum_kernel
-def _along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
+def along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
     """One row times the slope that each coefficient's sign picks; returns the same with intercepts, summed."""
     lower, low_shift, upper, high_shift = lines
     zero = sign - sign
@@ -34,7 +36,7 @@ def _along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
 
 
 @sum_kernel
-def _dot(row: Any, values: Any, zero: Any, wide: Any) -> Any:
+def dot(row: Any, values: Any, zero: Any, wide: Any) -> Any:
     """A product, summed in the type of `wide`."""
     total = wide - wide
     for k in range(row.size):
@@ -77,9 +79,9 @@ def move(
             for turn in range(2 if mirrored else 1):
                 sign = -one if turn else one
                 to = r + turn * count
-                found = _along(row[b if rows_batch > 1 else 0, r], sign, lines, out[b, to])
+                found = along(row[b if rows_batch > 1 else 0, r], sign, lines, out[b, to])
                 if bias != 0:
-                    found += _dot(out[b, to], shift, zero, wide)
+                    found += dot(out[b, to], shift, zero, wide)
                 total[b, to] = found + (first * sign - unsure)
 
 
@@ -181,16 +183,17 @@ def shares(
     if bias != 0:
         for b in range(rows_batch):
             for r in range(count):
-                odds[b, r] += _dot(row[b, r], shift, zero, wide)
+                odds[b, r] += dot(row[b, r], shift, zero, wide)
     if error != 0:
         for b in range(batch):
             at = samples_of[b] if take != 0 else b
             for r in range(count):
-                evens[b, r] += _absolute_dot(row[b if rows_batch > 1 else 0, r], unsure[at], zero)
+                evens[b, r] += absolute_dot(row[b if rows_batch > 1 else 0, r], unsure[at], zero)
 
 
 @sum_kernel
-def _absolute_dot(row: Any, values: Any, zero: Any) -> Any:
+def absolute_dot(row: Any, values: Any, zero: Any) -> Any:
+    """A product of the row's sizes."""
     total = zero
     for k in range(row.size):
         total += abs(row[k]) * values[k]
@@ -223,7 +226,7 @@ def over_boxes(
         for r in range(count):
             first = odds[b if odd_batch > 1 else 0, r] if odd != 0 else zero
             unsure = evens[b if even_batch > 1 else 0, r] if even != 0 else zero
-            middle, width = _middle_and_width(row[b if rows_batch > 1 else 0, r], middles[at], radii[at], wide)
+            middle, width = middle_and_width(row[b if rows_batch > 1 else 0, r], middles[at], radii[at], wide)
             for turn in range(2 if mirrored else 1):
                 sign = -one if turn else one
                 bound = number(middle * sign - width, one)
@@ -233,7 +236,8 @@ def over_boxes(
 
 
 @sum_kernel
-def _middle_and_width(row: Any, center: Any, radius: Any, wide: Any) -> Any:
+def middle_and_width(row: Any, center: Any, radius: Any, wide: Any) -> Any:
+    """A row at the centre of a box, and how far it goes from there, summed in the type of `wide`."""
     middle = width = wide - wide
     for k in range(row.size):
         x = number(row[k], wide)

@@ -1,0 +1,173 @@
+"""Products of a few rows with a matrix, at the speed of the processor's widest registers.
+
+Compilers make vectors of one loop, and here two are wanted: a tile of the result stays in registers while the rows'
+coefficients pass. So the innermost loop is written in the compiler's own language.
+"""
+# numba and llvmlite have no type stubs
+# mypy: disable-error-code="import-untyped,no-untyped-call,untyped-decorator,misc"
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic
+
+from sparring_plugins.propagation.kernels.compiling import exact_part
+from sparring_plugins.propagation.kernels.tables import LANES
+
+__all__ = ["product", "register"]
+
+_INDEX = ir.IntType(64)
+_SUM = ("contract",)  # a product may be added without having been rounded
+
+
+@cache
+def register() -> int:
+    """Bytes of a register of this processor that are filled at once."""
+    features = binding.get_host_cpu_features()
+    return LANES if features.get("avx512f") else LANES // 2
+
+
+def _tile(height: int, width: int) -> Any:
+    """`out += rows matrix` for so many rows and so many registers of columns."""
+
+    @intrinsic
+    def tile(
+        typing_context: Any, rows: Any, matrix: Any, out: Any, depth: Any, lines: Any, steps: Any, mask: Any, like: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = context.get_value_type(signature.args[-1])
+            _generate(builder, kind, like.bitwidth, arguments, height, width)
+            return context.get_dummy_value()
+
+        step = types.UniTuple(types.int64, 2)
+        places = (types.int64,) * 5
+        return types.void(*places, step, types.int64, like), generate
+
+    return tile
+
+
+def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, width: int) -> None:
+    """The loop over the depth; the tile is carried from one turn to the next."""
+    lanes = register() * 8 // bits
+    vector, whole = ir.VectorType(kind, lanes), ir.VectorType(ir.IntType(bits), lanes)
+    rows, matrix, out, depth, places, steps, mask, _ = arguments
+    row_step, out_step = (builder.extract_value(steps, place) for place in range(2))
+    places = builder.inttoptr(places, _INDEX.as_pointer())
+    rows, matrix, out = (builder.inttoptr(place, kind.as_pointer()) for place in (rows, matrix, out))
+
+    def at(start: Any, offset: Any, to: Any) -> Any:
+        return builder.bitcast(builder.gep(start, [offset]), to.as_pointer())
+
+    def place(row: int, column: int) -> Any:
+        line = builder.mul(out_step, _INDEX(row))
+        return at(out, builder.add(line, _INDEX(column * lanes)), vector)
+
+    keep = _spread(builder, builder.trunc(mask, whole.element) if bits < 64 else mask, whole)
+    lines = [builder.mul(row_step, _INDEX(row)) for row in range(height)]
+    cells = [(row, column) for row in range(height) for column in range(width)]
+    before = [builder.load(place(*cell), align=bits // 8) for cell in cells]
+    entry, loop = builder.block, builder.append_basic_block("depth")
+    done = builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    turn = builder.phi(_INDEX)
+    sums = [builder.phi(vector) for _ in cells]
+    base = builder.load(builder.gep(places, [turn]))
+    loaded = []
+    for column in range(width):
+        bit = builder.load(at(matrix, builder.add(base, _INDEX(column * lanes)), whole), align=bits // 8)
+        loaded.append(builder.bitcast(builder.and_(bit, keep), vector))
+    factors = [_spread(builder, builder.load(at(rows, builder.add(line, turn), kind)), vector) for line in lines]
+    after = [
+        builder.fadd(builder.fmul(factors[row], loaded[column], flags=_SUM), sums[number], flags=_SUM)
+        for number, (row, column) in enumerate(cells)
+    ]
+    following = builder.add(turn, _INDEX(1))
+    for phi, first, then in zip([turn, *sums], [_INDEX(0), *before], [following, *after], strict=True):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(then, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+    builder.position_at_end(done)
+    for cell, found in zip(cells, after, strict=True):
+        builder.store(found, place(*cell), align=bits // 8)
+
+
+def _spread(builder: Any, value: Any, vector: Any) -> Any:
+    """One number in all lanes."""
+    nothing = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nothing, value, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+
+
+_six_wide, _four_wide, _two_wide, _one_wide = _tile(6, 2), _tile(4, 2), _tile(2, 2), _tile(1, 2)
+_six, _four, _two, _one = _tile(6, 1), _tile(4, 1), _tile(2, 1), _tile(1, 1)
+
+
+@exact_part
+def product(
+    rows: int, matrix: int, out: int, count: int, depth: int, columns: int, places: int, steps: Any, register: int,
+    size: int, absolute: bool, one: Any,
+) -> None:  # fmt: skip
+    """Add `rows matrix` to `out`, or `rows |matrix|`; sums in one order, with or without rounding of products.
+
+    Of the arguments:
+        rows, matrix, out: addresses of [count, depth], [depth, columns] and [count, columns].
+        depth: from 1.
+        columns: rounded up to full registers, so far is written and the matrix read.
+        places: [depth], where the lines of the matrix begin, in numbers; they may overlap.
+        steps: how far apart `rows` begin, and those of `out`.
+        register: bytes of one.
+        size: bytes of a number.
+    """
+    mask = -1
+    if absolute:
+        mask = 0x7FFFFFFF if size == 4 else 0x7FFFFFFFFFFFFFFF
+    column, wide = 0, register // size
+    while column < columns:
+        there, to = matrix + size * column, out + size * column
+        if column + wide < columns:
+            _wide_band(rows, there, to, count, depth, places, steps, size, mask, one)
+            column += 2 * wide
+        else:
+            _band(rows, there, to, count, depth, places, steps, size, mask, one)
+            column += wide
+
+
+@exact_part
+def _wide_band(
+    rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int, one: Any
+) -> None:
+    """Two registers of columns, of all rows."""
+    while count > 0:
+        high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
+        if high == 6:
+            _six_wide(rows, matrix, out, depth, places, steps, mask, one)
+        elif high == 4:
+            _four_wide(rows, matrix, out, depth, places, steps, mask, one)
+        elif high == 2:
+            _two_wide(rows, matrix, out, depth, places, steps, mask, one)
+        else:
+            _one_wide(rows, matrix, out, depth, places, steps, mask, one)
+        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
+
+
+@exact_part
+def _band(
+    rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int, one: Any
+) -> None:
+    """One register of columns, of all rows."""
+    while count > 0:
+        high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
+        if high == 6:
+            _six(rows, matrix, out, depth, places, steps, mask, one)
+        elif high == 4:
+            _four(rows, matrix, out, depth, places, steps, mask, one)
+        elif high == 2:
+            _two(rows, matrix, out, depth, places, steps, mask, one)
+        else:
+            _one(rows, matrix, out, depth, places, steps, mask, one)
+        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
