@@ -137,7 +137,8 @@ def test_convolutions_have_programs(size, kernel, stride, padding, batch, dtype)
     with torch.no_grad():
         graph = graph_of(module, region.center)
         assert bounds(graph, region, None, "crown", "adaptive") is None
-        near(bounds(graph, region, None, "boxes", "adaptive"), Boxes(graph, region).bounds(None), dtype)
+        if batch < MANY:
+            near(bounds(graph, region, None, "boxes", "adaptive"), Boxes(graph, region).bounds(None), dtype)
         # The last step may itself be a convolution.
         near(*both(module[0][:3].append(nn.Flatten()), region, None, "ibp"), dtype)
 

@@ -76,6 +76,9 @@ class _Program:
     tightens: bool
     """Whether inner steps can be bounded backward."""
     chunk: int
+    """Rows at a time."""
+    samples: int
+    """Samples at a time."""
 
     @property
     def features(self) -> int:
@@ -105,7 +108,7 @@ def bounds(
     program = _program(graph, center.dtype, batch >= MANY)
     if program is None or batch == 0 or (inner == "crown" and not program.tightens):
         return None
-    if batch >= MANY and (inner == "crown" or (inner == "boxes" and program.chunk == CHUNK)):
+    if batch >= MANY and inner != "ibp":
         return None
     outputs = int(program.table[-1, tables.SIZE])
     count = outputs if spec is None else spec.shape[-2]
@@ -118,16 +121,15 @@ def bounds(
     spec = None if spec is None else spec.contiguous()
     found = center.new_empty((2, batch, count))
     addresses = np.array([[address(matrix), address(bias)] for matrix, bias in weights])
-    block = BLOCK if batch >= MANY else 1
-    wider = center.new_empty(2 * block * program.features, dtype=program.wide)
+    wider = center.new_empty(2 * program.samples * program.features, dtype=program.wide)
     space = _work_space(program.total * center.itemsize)
     marks = np.zeros(2 * len(weights) + program.chunk, np.int64)
     _kernel().run(
         program.places[0], program.places[1], program.places[2], addresses.ctypes.data, _tangents(center.dtype)[1],
         low.data_ptr(), high.data_ptr(), address(spec), 1 if spec is None or spec.dim() == 2 else batch,
         found.data_ptr(), space, wider.data_ptr(), marks.ctypes.data, program.places[3], len(weights) - 1,
-        batch, block, count, program.chunk, program.total, program.work, MODES.index(inner), CHOICES.index(slope),
-        _register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
+        batch, program.samples, count, program.chunk, program.total, program.work, MODES.index(inner),
+        CHOICES.index(slope), _register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
     )  # fmt: skip
     below, above = found.unbind()
     return below, above
@@ -210,8 +212,8 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool) -> _Program | None:
         return None
     table, parts = np.zeros((len(nodes), tables.COLUMNS), np.int64), np.zeros((len(nodes), 5))
     table[:, tables.KIND], table[:, tables.SIZE] = kinds, [math.prod(node.shape) for node in nodes]
-    packing = _Packing(table, dtype, BLOCK if many else 1)
-    chunk = FEW if any(isinstance(node, Conv) for node in nodes) else CHUNK
+    pictures = any(isinstance(node, Conv) for node in nodes)
+    packing, chunk = _Packing(table, dtype, BLOCK if many and not pictures else 1), FEW if pictures else CHUNK
     for place, node in enumerate(nodes):
         row, size = table[place], math.prod(node.shape)
         row[tables.FIRST : tables.FIRST + len(sources[place])] = sources[place]
@@ -236,6 +238,7 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool) -> _Program | None:
         [_live(node) for node in nodes], packing.used, work,
         sum(math.prod(node.shape) * node.fan for node in nodes if isinstance(node, Linear | Conv)), wide,
         all(isinstance(node, Linear) for node, row in zip(nodes, table, strict=True) if row[tables.TIGHTENED]), chunk,
+        packing.samples,
     )  # fmt: skip
 
 
