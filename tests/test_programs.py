@@ -143,16 +143,6 @@ def test_convolutions_have_programs(size, kernel, stride, padding, batch, dtype)
         near(*both(module[0][:3].append(nn.Flatten()), region, None, "ibp"), dtype)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("curve", CURVES)
-@pytest.mark.parametrize("batch", [1, MANY - 1])
-def test_boxes_have_programs(curve, batch, dtype):
-    module, region = seeded(lambda: Beside(9, 4, curve), 3, dtype), boxes(batch, 5, dtype)
-    graph = graph_of(module, region.center)
-    with torch.no_grad():
-        near(bounds(graph, region, None, "boxes", "adaptive"), Boxes(graph, region).bounds(None), dtype)
-
-
 def test_wide_inputs_are_summed_in_double_precision_and_boxes_may_be_clipped():
     module, region = seeded(lambda: chain([400, 20, 2], nn.ReLU), 0, torch.float32), boxes(3, 400, torch.float32)
     near(*both(module, region, None, "ibp"), torch.float32)
@@ -160,7 +150,7 @@ def test_wide_inputs_are_summed_in_double_precision_and_boxes_may_be_clipped():
     near(*both(module, clipped, None, "crown"), torch.float32)
 
 
-@pytest.mark.parametrize("method", ["ibp", "crown-ibp", "crown"])
+@pytest.mark.parametrize("method", ["crown-ibp", "crown"])
 def test_backends_take_the_program_unless_something_is_differentiated(method, monkeypatch):
     module, region = seeded(lambda: chain([4, 6, 2], nn.Tanh), 0, torch.float32), boxes(2, 4, torch.float32)
     taken = []
