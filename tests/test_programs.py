@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from itertools import pairwise
 
 import pytest
@@ -20,6 +21,7 @@ from sparring_plugins.propagation.backward import Backward
 from sparring_plugins.propagation.boxes import Boxes
 from sparring_plugins.propagation.curves import Sigmoid, Tanh
 from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.patience import patience
 from sparring_plugins.propagation.programs import MANY, bounds
 from sparring_plugins.propagation.propagation import Propagation
 
@@ -258,3 +260,13 @@ def test_values_of_s_curves_are_right_to_the_last_digits(dtype):
     nothing = np.full(3, math.nan, found.numpy().dtype)
     values(nothing, nothing, nothing.copy(), nothing.dtype.type(1))
     assert np.isnan(nothing).all()
+
+
+@pytest.mark.parametrize(
+    ("terminal", "seconds", "words"), [(True, 0.0, "sparring: at work\n"), (True, 9.0, ""), (False, 0.0, "")]
+)
+def test_long_compilations_are_told_on_terminals(monkeypatch, capsys, terminal, seconds, words):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    with patience("at work", seconds):
+        time.sleep(0.05)
+    assert capsys.readouterr().err == words

@@ -185,7 +185,7 @@ def test_weights_that_were_lent_for_one_call_get_the_gradients(method, way, monk
 @pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
 @pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
 def test_bits_are_the_same_with_gradients_and_without(curve, method, monkeypatch):
-    monkeypatch.setattr(programs, "_program", lambda *given: None)  # which take their sums in another order
+    monkeypatch.setattr(programs, "program_of", lambda *given: None)  # which take their sums in another order
     module, region = made(curve).float(), Region(drawn(40, 4).float(), 0.2)
     graded = sparring.bound(module, region, method)
     with torch.no_grad():

@@ -69,7 +69,7 @@ class Collector:
         return np.zeros((world.size, self._model.pair.width), dtype=np.float32)
 
     def collect(self, world: World, memory: NDArray[np.float32], steps: int, rng: np.random.Generator) -> Rollout:
-        """Go on for `tables` steps in each place, from the world's observations and this memory."""
+        """Go on for `steps` steps in each place, from the world's observations and this memory."""
         batch = len(memory)
         noise = self._model.head.noise(rng, steps, batch)
         whole: dict[str, Array] = {}
