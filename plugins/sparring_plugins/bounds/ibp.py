@@ -21,23 +21,9 @@ class Ibp(BoundBackend):
 
     def bound(self, module: nn.Module, region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Propagate the box around the region; `spec` is merged into the affine operations at the end."""
-        from sparring_plugins.propagation.kept_graphs import graph_of
-        from sparring_plugins.propagation.pieces import in_pieces
-        from sparring_plugins.propagation.programs import bounds
-        from sparring_plugins.propagation.propagation import Propagation
-        from sparring_plugins.propagation.trained_boxes import interval_bounds
+        from sparring_plugins.propagation.intervals import propagated
 
-        graph = graph_of(module, region.center)
-
-        def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
-            found = bounds(graph, region, None, "boxes", "adaptive") if spec is None else None
-            if found is not None:
-                return found
-            if region.norm == "inf":
-                return interval_bounds(graph, region, spec)
-            return Propagation(graph, region, "ibp").box(spec)
-
-        return in_pieces(graph, region, spec, bound)
+        return propagated(module, region, spec)
 
 
 @hookimpl
