@@ -14,12 +14,12 @@ from sparring.registry import default_registry
 from sparring.simulated.chance import EpisodeStreams
 from tiny_world import Constant, TinyGame, Tracker
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="the director is a network")
 
-from sparring_plugins.learners.ppo import Ppo  # noqa: E402
-from sparring_plugins.networks.policy import NetworkPolicy  # noqa: E402
-from sparring_plugins.oracles._directed_attacker import DirectedAttacker  # noqa: E402
-from sparring_plugins.oracles._directed_training import DirectedWorld  # noqa: E402
+from sparring_plugins.learners.ppo import Ppo
+from sparring_plugins.networks.policy import NetworkPolicy
+from sparring_plugins.oracles._directed_attacker import DirectedAttacker
+from sparring_plugins.oracles._directed_training import DirectedWorld
 
 QUICK = {"steps": 4000, "episodes": 8, "rollout": 256, "learning_rate": 0.01}
 SHORT = {**QUICK, "steps": 1200, "select_every": 300, "select_episodes": 4}

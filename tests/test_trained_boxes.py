@@ -11,6 +11,7 @@ from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 
 import sparring
+from run_networks import drawn, made
 from sparring import Region
 from sparring_plugins.propagation import trained_boxes
 from sparring_plugins.propagation.boxes import Boxes
@@ -29,17 +30,6 @@ def way(request, monkeypatch):
     monkeypatch.setattr(trained_boxes, "FEW", few)
     monkeypatch.setattr(trained_boxes, "CACHED", cached)
     return request.param
-
-
-def drawn(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def made(curve, ended=False):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        layers = [nn.Linear(4, 5), curve(), nn.Linear(5, 6, bias=False), curve(), nn.Linear(6, 3)]
-        return nn.Sequential(*layers, *([curve()] if ended else [])).double()
 
 
 REGIONS = {

@@ -93,12 +93,8 @@ def _run(graph: Graph) -> Run | None:
         last = steps[-1] if steps else None
         if isinstance(node, Linear) and (last is None or last.curve is not None):
             steps.append(Step(node, None))
-        elif _has_steps(node) and last is not None and last.curve is None:
-            steps[-1] = Step(last.layer, node.curve)  # type: ignore[attr-defined]
+        elif isinstance(node, Elementwise) and type(node.curve) in CURVES and last is not None and last.curve is None:
+            steps[-1] = Step(last.layer, node.curve)
         else:
             return None
     return Run(tuple(steps)) if steps else None
-
-
-def _has_steps(node: Node) -> bool:
-    return isinstance(node, Elementwise) and type(node.curve) in CURVES

@@ -57,7 +57,7 @@ class _Tracer(fx.Tracer):
             super().__init__(autowrap_functions=FACTORIES)
             self._autowrap_search.append(torch)  # these are written as `torch.zeros`
         else:
-            super().__init__(autowrap_modules=())  # type: ignore[arg-type]
+            super().__init__(autowrap_modules=())  # type: ignore[arg-type]  # torch types it as a tuple of just one
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The stand-in for what a node gives."""
@@ -84,6 +84,7 @@ class _Tracer(fx.Tracer):
 class _Traced:
     """Mixed into the class of a double, in front: calls and attributes go by a tracer, which each double knows."""
 
+    # What comes after it is an `nn.Module`, which has both; `object`, of which types alone know here, has neither.
     def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:
         return self._tracer.call_module(self, super().__call__, args, kwargs)  # type: ignore[misc]
 
@@ -144,9 +145,16 @@ def symbolic(module: nn.Module) -> Symbolic:
         return Symbolic(module, None)
     try:
         return _quickly(module)
-    except Exception:
-        # Most often because a function that takes no stand-ins met one; the next attempt tells what else it was.
-        pass
+    except Exception:  # most often a function that takes no stand-ins met one; the next attempt tells what else it was
+        return _as_it_comes(module)
+
+
+def _as_it_comes(module: nn.Module) -> Symbolic:
+    """By torch.fx with all its patches, which takes any function.
+
+    Raises:
+        RefusedError: it cannot trace the module.
+    """
     try:
         double = _double(module, {}, None)
         with torch.no_grad():
@@ -169,7 +177,8 @@ def chain_of(module: nn.Module) -> list[str] | None:
     if _kind(module) is not nn.Sequential:
         return None
     found = list(_chain(module, ""))
-    return None if None in found else found  # type: ignore[return-value]
+    layers = [path for path in found if path is not None]
+    return layers if len(layers) == len(found) else None
 
 
 def _chain(module: nn.Module, path: str) -> Iterator[str | None]:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from sparring.bounds import Region
-from sparring.errors import RefusedError
 from sparring_plugins.propagation.crossing import Box, Layer, RowGradients, gradients_of_layers, layers_of, rows_of
 from sparring_plugins.propagation.enclosure import Enclosure
 from sparring_plugins.propagation.graph import Graph
@@ -104,16 +103,37 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, to_low: Tensor, to_high: Tensor) -> Any:
         both, spec, *saved = ctx.saved_tensors
-        with torch.no_grad():
-            known, ctx.known = ctx.known, None  # as torch lets go of what it kept; who comes again waits for it
-            if known is None:
-                parameters = saved[: 2 * len(ctx.run.steps)]
-                known = _Known(ctx.run.graph(parameters), ctx.run, ctx.region, spec, parameters, ctx.slope)
-            found = _gradients(known, torch.cat([to_low, -to_high], 1), ctx.slope, ctx.needs_input_grad[5:], spec)
+        parameters = saved[: 2 * len(ctx.run.steps)]
         if torch.is_grad_enabled():
-            anchor = next(part for part in (both, spec, *saved) if part is not None and part.requires_grad)
-            found = [None if part is None else _Last.apply(part, anchor) for part in found]
+            inputs, given = (both, spec, *parameters), (to_low, to_high)
+            return None, None, None, None, None, *_differentiably(ctx.run, ctx.region, ctx.slope, inputs, given)
+        known, ctx.known = ctx.known, None  # as torch lets go of what it kept; who comes again waits for it
+        if known is None:
+            known = _Known(ctx.run.graph(parameters), ctx.run, ctx.region, spec, parameters, ctx.slope)
+        found = _gradients(known, torch.cat([to_low, -to_high], 1), ctx.slope, ctx.needs_input_grad[5:], spec)
         return None, None, None, None, None, *found
+
+
+def _differentiably(
+    run: Run, region: Region, slope: str, inputs: Sequence[Any], given: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Gradients that have gradients themselves, by the way of any graph.
+
+    Args:
+        run: whose bounds they are of.
+        region: over which.
+        slope: the choice of it.
+        inputs: the region's corners, the specification, and weights and biases.
+        given: gradients in both bounds.
+    """
+    # Aliases: what reaches one input by way of another is not for this operation to count.
+    aliases = [None if part is None else part.view_as(part) for part in inputs]
+    corners, spec, *parameters = aliases
+    where = region if corners is None else Region.box(*corners.unbind())
+    bounds = Propagation(run.graph(parameters), where, "ibp", slope).bounds(spec)
+    wanted = [part for part in aliases if part is not None and part.requires_grad]
+    found = iter(torch.autograd.grad(bounds, wanted, given, create_graph=True, allow_unused=True))
+    return [next(found) if part is not None and part.requires_grad else None for part in aliases]
 
 
 def _gradients(known: _Known, given: Tensor, slope: str, wanted: Sequence[bool], spec: Tensor | None) -> list[Any]:
@@ -130,15 +150,3 @@ def _gradients(known: _Known, given: Tensor, slope: str, wanted: Sequence[bool],
         to_spec = torch.cat(rows.specs) if spec.dim() == 3 else torch.cat(rows.specs).sum(0)
     each = (part for pair in zip(rows.weights, rows.biases, strict=True) for part in pair)
     return [to_both, to_spec, *(part if want else None for part, want in zip(each, wanted[2:], strict=True))]
-
-
-class _Last(torch.autograd.Function):
-    """A gradient that has none itself."""
-
-    @staticmethod
-    def forward(ctx: Any, gradient: Tensor, anchor: Tensor) -> Tensor:
-        return gradient.view_as(gradient)
-
-    @staticmethod
-    def backward(ctx: Any, given: Tensor) -> Any:
-        raise RefusedError("bounds: gradients under crown-ibp have no gradients themselves; ibp's have")

@@ -103,8 +103,31 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
-_six_wide, _four_wide, _two_wide, _one_wide = _tile(6, 2), _tile(4, 2), _tile(2, 2), _tile(1, 2)
-_six, _four, _two, _one = _tile(6, 1), _tile(4, 1), _tile(2, 1), _tile(1, 1)
+def _bands(six: Any, four: Any, two: Any, one_row: Any) -> Any:
+    """Products of all rows by tiles of one width."""
+
+    @exact_part
+    def band(
+        rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int,
+        one: Any,
+    ) -> None:  # fmt: skip
+        while count > 0:
+            high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
+            if high == 6:
+                six(rows, matrix, out, depth, places, steps, mask, one)
+            elif high == 4:
+                four(rows, matrix, out, depth, places, steps, mask, one)
+            elif high == 2:
+                two(rows, matrix, out, depth, places, steps, mask, one)
+            else:
+                one_row(rows, matrix, out, depth, places, steps, mask, one)
+            count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
+
+    return band
+
+
+_band, _wide_band = (_bands(*(_tile(height, width) for height in (6, 4, 2, 1))) for width in (1, 2))
+"""Of one register of columns, and of two."""
 
 
 @exact_part
@@ -135,39 +158,3 @@ def product(
         else:
             _band(rows, there, to, count, depth, places, steps, size, mask, one)
             column += wide
-
-
-@exact_part
-def _wide_band(
-    rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int, one: Any
-) -> None:
-    """Two registers of columns, of all rows."""
-    while count > 0:
-        high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
-        if high == 6:
-            _six_wide(rows, matrix, out, depth, places, steps, mask, one)
-        elif high == 4:
-            _four_wide(rows, matrix, out, depth, places, steps, mask, one)
-        elif high == 2:
-            _two_wide(rows, matrix, out, depth, places, steps, mask, one)
-        else:
-            _one_wide(rows, matrix, out, depth, places, steps, mask, one)
-        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
-
-
-@exact_part
-def _band(
-    rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int, one: Any
-) -> None:
-    """One register of columns, of all rows."""
-    while count > 0:
-        high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
-        if high == 6:
-            _six(rows, matrix, out, depth, places, steps, mask, one)
-        elif high == 4:
-            _four(rows, matrix, out, depth, places, steps, mask, one)
-        elif high == 2:
-            _two(rows, matrix, out, depth, places, steps, mask, one)
-        else:
-            _one(rows, matrix, out, depth, places, steps, mask, one)
-        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
