@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def usable_radius(radius: Any, center: Tensor, norm: Norm) -> float | Tensor:
     return cast.reshape(-1, *[1] * (center.dim() - 1)) if alone else cast
 
 
+@lru_cache(maxsize=256)
 def _up(radius: float) -> float:
     """The least float32 that is not below."""
     near = np.float32(radius)

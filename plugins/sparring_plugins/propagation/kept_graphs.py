@@ -31,7 +31,10 @@ class _Snapshot:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._tables = [table for part in module.modules() for table in _tables(part)]
+        tables = [table for part in module.modules() for table in _tables(part)]
+        # Most have nothing in them, which is quick to see.
+        self._empty = [table for table in tables if not table]
+        self._tables = [table for table in tables if table]
         self._sizes = list(map(len, self._tables))
         # What `values` gives shows what is in a dict whenever it is looked at.
         self._values = [table.values() if isinstance(table, dict) else table for table in self._tables]
@@ -39,7 +42,7 @@ class _Snapshot:
 
     def holds(self) -> bool:
         """Whether everything still is the very same object."""
-        if list(map(len, self._tables)) != self._sizes:
+        if any(self._empty) or list(map(len, self._tables)) != self._sizes:
             return False
         return all(map(operator.is_, chain.from_iterable(self._values), self._then))
 

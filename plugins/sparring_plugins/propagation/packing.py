@@ -43,8 +43,8 @@ FEW = 6
 """The same where steps are as wide as pictures."""
 LARGEST = 1 << 26
 """Bytes of a work space; what needs more is no small network."""
-BLOCK = 6
-"""Samples at a time, where there are many; as many as rows of a tile."""
+BLOCK = 12
+"""Samples at a time, where there are many: two tiles of rows, which share what they read of a matrix."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +171,7 @@ class _Packing:
             apart, row[tables.PACKED] = entry[tables.STEP], self.take(int(size * entry[tables.STEP]))
         if self.samples > 1:
             row[tables.TURNED] = self.take(int(entry[tables.SIZE] * row[tables.STEP]))
+            row[tables.NORMS] = self.take(int(size))
         return np.arange(entry[tables.SIZE]) * row[tables.STEP], np.arange(size) * apart
 
     def _convolution(self, row: Table, node: Conv) -> tuple[Table, Table]:

@@ -50,7 +50,7 @@ def bounds(
     program = program_of(graph, center.dtype, batch >= MANY)
     if program is None or batch == 0 or (inner == "crown" and not program.tightens):
         return None
-    if (batch >= MANY and inner != "ibp") or (inner == "boxes" and program.chunk == CHUNK):
+    if (batch >= MANY and inner == "crown") or (inner == "boxes" and program.chunk == CHUNK):
         return None  # where a few calls of torch are as quick
     outputs = int(program.table[-1, tables.SIZE])
     count = outputs if spec is None else spec.shape[-2]
@@ -59,17 +59,16 @@ def bounds(
     weights = _weights(program, center.dtype)
     if weights is None or not (spec is None or (spec.dtype is center.dtype and spec.shape[-1] == outputs)):
         return None
-    low, high = (end.contiguous() for end in region.corners)
+    low, high, radius = _ends(region)
     spec = None if spec is None else spec.contiguous()
     found = center.new_empty((2, batch, count))
     addresses = np.array([[address(matrix), address(bias)] for matrix, bias in weights])
-    wider = center.new_empty(2 * program.samples * program.features, dtype=program.wide)
-    space = _work_space(program.total * center.itemsize)
-    marks = np.zeros(2 * len(weights) + program.chunk, np.int64)
+    wider, marks = program.total * center.itemsize, 2 * program.samples * program.features * program.wide.itemsize
+    space = _work_space(wider + marks + 8 * (2 * len(weights) + program.chunk))
     arguments = (
         program.places[0], program.places[1], program.places[2], addresses.ctypes.data, _tangents(center.dtype)[1],
-        low.data_ptr(), high.data_ptr(), address(spec), 1 if spec is None or spec.dim() == 2 else batch,
-        found.data_ptr(), space, wider.data_ptr(), marks.ctypes.data, program.places[3], len(weights) - 1,
+        low.data_ptr(), address(high), radius, address(spec), 1 if spec is None or spec.dim() == 2 else batch,
+        found.data_ptr(), space, space + wider, space + wider + marks, program.places[3], len(weights) - 1,
         batch, program.samples, count, program.chunk, program.total, program.work, MODES.index(inner),
         CHOICES.index(slope), _register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
     )  # fmt: skip
@@ -82,6 +81,15 @@ def bounds(
         _met.add(types)
     below, above = found.unbind()
     return below, above
+
+
+def _ends(region: Region) -> tuple[Tensor, Tensor | None, float]:
+    """Corners; of a ball with one radius that no domain clips the centre, None, and the radius."""
+    ball = region.whole_ball
+    if ball is not None and isinstance(ball[1], float):
+        return ball[0].contiguous(), None, ball[1]
+    low, high = region.corners
+    return low.contiguous(), high.contiguous(), 0.0
 
 
 _met: set[tuple[torch.dtype, torch.dtype]] = set()

@@ -9,8 +9,10 @@ formulas are those of `kernels.boxes` and `kernels.lines`, which are called for 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 from numba import carray
 
 from sparring_plugins.propagation.kernels.boxes import linear_ends, middle_and_reach
@@ -26,6 +28,7 @@ from sparring_plugins.propagation.kernels.tables import (
     LINEAR,
     LINES,
     MEAN,
+    NORMS,
     RELU,
     SECOND,
     SIZE,
@@ -37,7 +40,9 @@ from sparring_plugins.propagation.kernels.tables import (
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.tiles import product
 
-__all__ = ["box_of_affine", "box_of_curve", "lines_of_curve"]
+__all__ = ["box_of_affine", "box_of_curve", "lines_of_curve", "norm_of"]
+
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 @exact_part
@@ -76,47 +81,61 @@ def _part(space: Any, start: int, samples: int, size: int, kind: int, sample: in
 
 
 @sum_part
+def norm_of(line: Any, least: float, one: Any) -> Any:
+    """No less than the Euclidean norm, but for its last rounding: `least` stands for what squares lose below it."""
+    total = line.size * SMALLEST
+    for k in range(line.size):
+        total += float(line[k]) * float(line[k])
+    return number(math.sqrt(total) + least, one)
+
+
+@sum_part
+def _norm_of_sizes(low: Any, high: Any, least: float, one: Any) -> Any:
+    """`norm_of` the largest absolute values of a box."""
+    total = low.size * SMALLEST
+    for k in range(low.size):
+        x, y = float(-low[k]), float(high[k])
+        size = y if y > x else x
+        total += size * size
+    return number(math.sqrt(total) + least, one)
+
+
+@sum_part
 def _through_turned(
     row: Any, given: Any, part: Any, weight: Any, work: int, errors: bool, register: int, one: Any
 ) -> None:
-    """Through a linear layer whose matrix was turned round, by products: as `kernels.boxes.linear_ends`."""
+    """Through a linear layer whose matrix was turned round, by products: as `kernels.boxes.linear_ends`.
+
+    Errors are a little greater than there: a line's norm times that of the sizes is no less than their product.
+    """
     table, _, common, _, space, base, samples, places = given
     source = table[row[FIRST]]
     n, m, wide, size = source[SIZE], row[SIZE], row[STEP], space.itemsize
     share, unsure, tiny = number(part[0], one), number(part[1], one), number(part[2], one)
-    floor, stretch, many = number(common[0], one), number(1.0 + 1.0 / part[0], one), 3 if errors else 2
-    out = work + many * samples * n
-    fresh = space[out : out + many * samples * wide]
-    for k in range(fresh.size):
-        fresh[k] = one - one
+    floor, stretch, zero = number(common[0], one), number(1.0 + 1.0 / part[0], one), one - one
+    out = work + 2 * samples * n
     for sample in range(samples):
-        low, high = (_part(space, source[BOX], samples, n, 0, sample), _part(space, source[BOX], samples, n, 1, sample))
+        low, high = _part(space, source[BOX], samples, n, 0, sample), _part(space, source[BOX], samples, n, 1, sample)
         center, reach = _part(space, work, samples, n, 0, sample), _part(space, work, samples, n, 1, sample)
-        middle_and_reach(low, high, center, reach, stretch, floor, one - one)
-        if errors:
-            sizes = _part(space, work, samples, n, 2, sample)
-            for k in range(n):
-                x, y = -low[k], high[k]
-                sizes[k] = y if y > x else x
-    start, steps, matrix = base, (n, wide), base + size * row[TURNED]
-    lines = places + 8 * row[THERE]
-    product(start + size * work, matrix, start + size * out, samples, n, m, lines, steps, register, size, False, one)
-    product(
-        start + size * (work + samples * n), matrix, start + size * (out + samples * wide), (many - 1) * samples, n, m,
-        lines, steps, register, size, True, one,
-    )  # fmt: skip
-    shift = carray(view_of(weight[1], one), (m,))
+        middle_and_reach(low, high, center, reach, stretch, floor, zero)
+    steps, matrix, lines = (n, wide), base + size * row[TURNED], places + 8 * row[THERE]
+    for side in range(2):
+        rows, to = base + size * (work + side * samples * n), base + size * (out + side * samples * wide)
+        product(rows, matrix, to, samples, n, m, lines, steps, register, size, side == 1, True, one)
+    shift, norms = carray(view_of(weight[1], one), (m,)), space[row[NORMS] : row[NORMS] + m]
     for sample in range(samples):
         middle, width = _part(space, out, samples, wide, 0, sample), _part(space, out, samples, wide, 1, sample)
-        sized = _part(space, out, samples, wide, many - 1, sample)
         low, high = _part(space, row[BOX], samples, m, 0, sample), _part(space, row[BOX], samples, m, 1, sample)
-        error = _part(space, row[BOX], samples, m, 2 if errors else 1, sample)
+        error, norm = _part(space, row[BOX], samples, m, 2 if errors else 1, sample), zero
+        if errors:
+            bottom, top = source[BOX] + sample * n, source[BOX] + (samples + sample) * n
+            norm = _norm_of_sizes(space[bottom : bottom + n], space[top : top + n], common[2], one)
         for j in range(m):
-            move = shift[j] if weight[1] != 0 else one - one
-            bulk, most = abs(move), sized[j]
+            move = shift[j] if weight[1] != 0 else zero
+            bulk = abs(move)
             apart = share * (width[j] + (bulk if bulk > floor else floor))
             if errors:
-                error[j] = tiny + unsure * (most + bulk)
+                error[j] = tiny + unsure * (norms[j] * norm + bulk)
             low[j], high[j] = middle[j] + move - apart, middle[j] + move + apart
 
 

@@ -14,6 +14,7 @@ from numba import carray
 
 from sparring_plugins.propagation.kernels.boxes import middle_and_reach
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, sum_part, view_of
+from sparring_plugins.propagation.kernels.strides import LARGEST_STRIDE, apart
 from sparring_plugins.propagation.kernels.tables import (
     ABOVE,
     ASIDE,
@@ -75,35 +76,36 @@ def pack_convolution(row: Any, weight: Any, space: Any, one: Any) -> None:
 
 
 @exact_part
-def _part(row: Any, source: Any, planes: Any, one: Any) -> None:
+def _part(row: Any, source: int, planes: int, size: int, one: Any) -> None:
     """An input apart by its places between strides, [channels * strides, high, wide], zeros beyond its rim.
 
     Windows of an input are then pieces of these planes that lie together, but for a few columns at the end of lines.
+    `source` and `planes` are addresses of numbers of so many bytes.
     """
     down, right, above, aside = row[STRIDE_HIGH], row[STRIDE_WIDE], row[ABOVE], row[ASIDE]
     entry_high, entry_wide, (high, wide) = row[HIGH], row[WIDE], _sides(row)
-    at, zero = 0, one - one
+    plane, zero = high * wide, one - one
+    given = carray(view_of(source, one), (row[CHANNELS] * entry_high * entry_wide,))
+    found = carray(view_of(planes, one), (_room(row, high, wide, size),))
+    # Lines whose numbers between two strides all lie within the input, but for its rim.
+    left, right_end = -(-aside // right), min(wide, (entry_wide + aside) // right)
     for channel in range(row[CHANNELS]):
         for first in range(down):
-            for second in range(right):
-                shift = second - aside
-                begin, end = max(0, -(shift // right)), min(wide, -((shift - entry_wide) // right))
-                for q in range(high):
-                    y = q * down + first - above
-                    start = (channel * entry_high + y) * entry_wide + shift
-                    if y < 0 or y >= entry_high:
-                        begin_here = end_here = 0
-                    else:
-                        begin_here, end_here = begin, end
-                    for x in range(begin_here):
-                        planes[at + x] = zero
-                    for x in range(begin_here, end_here):
-                        planes[at + x] = source[start + x * right]
-                    for x in range(max(begin_here, end_here), wide):
-                        planes[at + x] = zero
-                    at += wide
-    for k in range(at, planes.size):
-        planes[k] = zero
+            for q in range(high):
+                y, at = q * down + first - above, (channel * down + first) * right * plane + q * wide
+                start, begin, end = (channel * entry_high + y) * entry_wide - aside, 0, 0
+                inside = 0 <= y < entry_high
+                if inside and left < right_end and right <= LARGEST_STRIDE:
+                    begin, end = left, right_end
+                    first_address, to = source + size * (start + begin * right), planes + size * (at + begin)
+                    apart(first_address, to, end - begin, right, plane, size, one)
+                for second in range(right):
+                    for x in range(wide + begin - end):
+                        k = (x if x < begin else x + end - begin) * right + second
+                        there = inside and aside <= k < aside + entry_wide
+                        found[at + second * plane + k // right] = given[start + k] if there else zero
+    for k in range(row[CHANNELS] * down * right * plane, found.size):
+        found[k] = zero
 
 
 @exact_part
@@ -130,7 +132,7 @@ def box_of_convolution(
     stretch = number(1.0 + 1.0 / part[0], one)
     parts_of, start_of = space[work : work + 3 * n], _full(work + 3 * n, size)
     out = start_of + _room(row, high, wide, size)
-    planes, found = space[start_of:out], space[out : out + 3 * filters * step]
+    found = space[out : out + 3 * filters * step]
     for sample in range(samples):
         start = source[BOX] + sample * n
         low, high = space[start : start + n], space[start + samples * n : start + (samples + 1) * n]
@@ -140,14 +142,12 @@ def box_of_convolution(
             for k in range(n):
                 x, y = -low[k], high[k]
                 sizes[k] = y if y > x else x
-        for k in range((3 if errors else 2) * filters * step):
-            found[k] = zero
         for kind in range(3 if errors else 2):
-            _part(row, parts_of[kind * n : (kind + 1) * n], planes, one)
+            _part(row, base + size * (work + kind * n), base + size * start_of, size, one)
             matrix = weight[0] if kind == 0 else base + size * row[PACKED]
             product(
                 matrix, base + size * start_of, base + size * (out + kind * filters * step), filters, depth, columns,
-                lines + 8 * row[THERE], (depth, step), register, size, False, one,
+                lines + 8 * row[THERE], (depth, step), register, size, False, True, one,
             )  # fmt: skip
         below = row[BOX] + sample * m
         for f in range(filters):
@@ -194,11 +194,9 @@ def rows_through_convolution(row: Any, source: Any, count: int, given: Any, work
                 for x in range(out_wide):
                     to[x] = values[x]
                 start += out_wide
-        for k in range(found.size):
-            found[k] = one - one
         product(
             base + size * row[TURNED], base + size * work, base + size * (work + room), phases, depth, high * wide,
-            given[7] + 8 * row[BACK], (depth, step), register, size, False, one,
+            given[7] + 8 * row[BACK], (depth, step), register, size, False, True, one,
         )  # fmt: skip
         to = source[ROWS] + place * source[STEP]
         _put_back(row, found, space[to : to + source[SIZE]], high, wide, step)

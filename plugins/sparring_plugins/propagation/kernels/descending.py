@@ -14,7 +14,7 @@ from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.convolving import rows_through_convolution
-from sparring_plugins.propagation.kernels.moving import absolute_dot, along, dot, middle_and_width
+from sparring_plugins.propagation.kernels.moving import absolute_dot, along, along_past, dot, middle_and_width
 from sparring_plugins.propagation.kernels.tables import (
     BACK,
     BIAS,
@@ -32,11 +32,15 @@ from sparring_plugins.propagation.kernels.tables import (
     SIZE,
     STEP,
     SUM,
+    TURNED,
     UNSURE,
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.tiles import product
 
 __all__ = ["descend", "put_rows", "put_units"]
+
+ALONE = 2
+"""Columns beyond full registers that are as quick one by one."""
 
 
 @exact_part
@@ -133,10 +137,13 @@ def _through_curve(step: int, count: int, given: Any, sample: int, state: Any, o
     shift = space[bias : bias + n]
     for place in range(count):
         given, to = row[ROWS] + place * row[STEP], below[ROWS] + place * below[STEP]
-        moved = space[to : to + n]
-        found = along(space[given : given + n], one, lines, moved)
-        if below[BIAS] >= 0:
-            found += dot(moved, shift, zero, 1.0)
+        rows, moved = space[given : given + n], space[to : to + n]
+        if below[BIAS] >= 0 and below[KIND] == LINEAR:
+            found = along_past(rows, zero, lines, shift, moved)
+        else:
+            found = along(rows, one, lines, moved)
+            if below[BIAS] >= 0:
+                found += dot(moved, shift, zero, 1.0)  # more terms than the layer's errors are made for
         odd[place], even[place] = found + (odd[place] - even[place]), zero
     counted[row[FIRST]] = here[row[FIRST]] = True
 
@@ -164,16 +171,22 @@ def _through_affine(step: int, count: int, given: Any, here: Any, work: int, reg
     """Rows times the matrix, added to what stands at the inputs."""
     table, parts, _, weights, space, base, _, places = given
     row = table[step]
-    _clear(row[FIRST], count, table, space, here, one)
     source = table[row[FIRST]]
     if row[KIND] == LINEAR:
-        start, size = base, space.itemsize
+        start, size, fresh = base, space.itemsize, not here[row[FIRST]]
         matrix = weights[step, 0] if row[PACKED] < 0 else start + size * row[PACKED]
+        over = source[SIZE] % (register // size)
+        alone = over if row[TURNED] >= 0 and over <= ALONE else 0
         product(
-            start + size * row[ROWS], matrix, start + size * source[ROWS], count, row[SIZE],
-            source[SIZE], places + 8 * row[BACK], (row[STEP], source[STEP]), register, size, False, one,
+            start + size * row[ROWS], matrix, start + size * source[ROWS], count, row[SIZE], source[SIZE] - alone,
+            places + 8 * row[BACK], (row[STEP], source[STEP]), register, size, False, fresh, one,
         )  # fmt: skip
-    elif row[KIND] == CONVOLUTION:
+        if alone > 0:
+            _last_columns(row, source, alone, count, space, fresh, one)
+        here[row[FIRST]] = True
+        return
+    _clear(row[FIRST], count, table, space, here, one)
+    if row[KIND] == CONVOLUTION:
         rows_through_convolution(row, source, count, given, work, register, one)
     elif row[KIND] == SUM:
         _clear(row[SECOND], count, table, space, here, one)
@@ -181,6 +194,19 @@ def _through_affine(step: int, count: int, given: Any, here: Any, work: int, reg
         _share_out(row, table[row[SECOND]], count, space, number(parts[step, 4], one), one)
     else:
         _spread_out(row, source, count, space, number(parts[step, 3], one), one)
+
+
+@exact_part
+def _last_columns(row: Any, source: Any, alone: int, count: int, space: Any, fresh: bool, one: Any) -> None:
+    """Columns that would leave a register next to empty, from the matrix that was turned round."""
+    n = row[SIZE]
+    for column in range(source[SIZE] - alone, source[SIZE]):
+        turned = row[TURNED] + column * row[STEP]
+        line = space[turned : turned + n]
+        for place in range(count):
+            start, to = row[ROWS] + place * row[STEP], source[ROWS] + place * source[STEP] + column
+            found = dot(space[start : start + n], line, one - one, one)
+            space[to] = found if fresh else space[to] + found
 
 
 @exact_part

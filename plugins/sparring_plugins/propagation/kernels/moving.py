@@ -16,7 +16,7 @@ from numba import carray
 from sparring_plugins.propagation.kernels.compiling import number, sum_kernel, view_of
 
 __all__ = [
-    "absolute_dot", "along", "dot", "middle_and_width", "move", "move_back", "over_boxes", "shares",
+    "absolute_dot", "along", "along_past", "dot", "middle_and_width", "move", "move_back", "over_boxes", "shares",
 ]  # fmt: skip
 
 
@@ -32,6 +32,21 @@ def along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
         slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
         moved[k] = x * (slope if below else other)
         shift += x * (intercept if below else end)
+    return shift
+
+
+@sum_kernel
+def along_past(row: Any, zero: Any, lines: Any, bias: Any, moved: Any) -> Any:
+    """As `along`, and past a bias: its share of what was moved is in the sum that is returned."""
+    lower, low_shift, upper, high_shift = lines
+    shift = zero
+    for k in range(row.size):
+        x = row[k]
+        below = x > zero
+        slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
+        found = x * (slope if below else other)
+        moved[k] = found
+        shift += x * (intercept if below else end) + found * bias[k]
     return shift
 
 

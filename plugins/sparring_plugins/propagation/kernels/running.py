@@ -13,10 +13,11 @@ import numpy as np
 from numba import carray
 
 from sparring_plugins.propagation.kernels.boxes import middles
-from sparring_plugins.propagation.kernels.boxing import box_of_affine, box_of_curve, lines_of_curve
-from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, view_of
+from sparring_plugins.propagation.kernels.boxing import box_of_affine, box_of_curve, lines_of_curve, norm_of
+from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, view_of
 from sparring_plugins.propagation.kernels.convolving import pack_convolution
 from sparring_plugins.propagation.kernels.descending import descend, put_rows, put_units
+from sparring_plugins.propagation.kernels.strides import SQUARE, turn
 from sparring_plugins.propagation.kernels.tables import (
     BIAS,
     BOX,
@@ -27,6 +28,7 @@ from sparring_plugins.propagation.kernels.tables import (
     FIRST,
     KIND,
     LINEAR,
+    NORMS,
     PACKED,
     SIZE,
     STEP,
@@ -41,8 +43,8 @@ CROWN, BOXES = 1, 2
 
 @exact_kernel
 def run(
-    table: int, parts: int, common: int, weights: int, tangents: int, low: int, high: int, spec: int, specs: int,
-    found: int, space: int, wider: int, marks: int, places: int, last: int, batch: int, block: int, count: int,
+    table: int, parts: int, common: int, weights: int, tangents: int, low: int, high: int, radius: float, spec: int,
+    specs: int, found: int, space: int, wider: int, marks: int, places: int, last: int, batch: int, block: int, count: int,
     chunk: int, total: int, work: int, mode: int, choice: int, register: int, one: Any, whole: Any, wide: Any,
 ) -> None:  # fmt: skip
     """Write [2, batch, count]: bounds of a specification's rows, or of the outputs.
@@ -52,11 +54,11 @@ def run(
         common: more constants, of the type of numbers.
         weights: [last + 1, 2], addresses of matrices and biases, 0 for none.
         tangents: how the table of tangent points is looked up.
-        low, high: the region's corners, [batch, features].
+        low, high, radius: the region's corners, [batch, features]; for 0 in place of the latter, its centre and radius.
         spec, specs: [specs (1 or batch), count, outputs], or 0.
         space: the work space, [total]; what passes from step to step begins at `work`.
         wider: [2, block, features] in the type of `wide`.
-        marks: whole numbers, [2 * (last + 1) + chunk], zeros.
+        marks: whole numbers, [2 * (last + 1) + chunk].
         places: where lines of matrices begin, as the table's last columns tell.
         block: samples at a time.
         chunk: most rows at a time, without their negatives.
@@ -80,12 +82,14 @@ def run(
         numbers[sums + 4 * chunk : total], noted[: last + 1], noted[last + 1 : 2 * last + 2],
     )  # fmt: skip
     rest = (noted[2 * last + 2 :], work, register)
+    for step in range(last + 1):
+        noted[step] = False
     for step in range(1, last + 1):
-        _pack(steps[step], steps, matrices[step], numbers, one)
+        _pack(steps[step], steps, matrices[step], numbers, space, constants[2], one)
     for first in range(0, batch, block):
         samples = min(block, batch - first)
         given = (steps, shares, constants, matrices, numbers, space, samples, places)
-        _enter(first, given, lows, highs, one)
+        _enter(first, given, lows, highs, high != 0, number(radius, one))
         at = space + numbers.itemsize * steps[0, BOX]
         middles(
             at, at + numbers.itemsize * samples * n, wider, wider + boxes.itemsize * block * n, samples * n,
@@ -120,14 +124,24 @@ def run(
 
 
 @exact_part
-def _enter(first: int, given: Any, lows: Any, highs: Any, one: Any) -> None:
-    """Corners of a block of samples as boxes of the first step."""
+def _enter(first: int, given: Any, lows: Any, highs: Any, corners: bool, radius: Any) -> None:
+    """Corners of a block of samples as boxes of the first step; they round as those that torch gives."""
     steps, numbers, samples = given[0], given[4], given[6]
     n, start = steps[0, SIZE], steps[0, BOX]
     for sample in range(samples):
         below, above = start + sample * n, start + (samples + sample) * n
-        for k in range(n):
-            numbers[below + k], numbers[above + k] = lows[first + sample, k], highs[first + sample, k]
+        if corners:
+            _put(lows[first + sample], number(0.0, radius), numbers[below : below + n])
+            _put(highs[first + sample], number(0.0, radius), numbers[above : above + n])
+        else:
+            _put(lows[first + sample], -radius, numbers[below : below + n])
+            _put(lows[first + sample], radius, numbers[above : above + n])
+
+
+@exact_part
+def _put(values: Any, more: Any, to: Any) -> None:
+    for k in range(values.size):
+        to[k] = values[k] + more
 
 
 @exact_part
@@ -178,8 +192,11 @@ def _least(
 
 
 @exact_part
-def _pack(row: Any, steps: Any, weight: Any, numbers: Any, one: Any) -> None:
-    """A bias for each element, and copies of a linear step's matrix: its lines as far apart as rows are, and turned."""
+def _pack(row: Any, steps: Any, weight: Any, numbers: Any, space: int, least: float, one: Any) -> None:
+    """A bias for each element, copies of a linear step's matrix, and the norms of its lines.
+
+    In one copy the lines are as far apart as rows are, and one is turned round.
+    """
     if row[BIAS] >= 0:
         count = row[FILTERS] if row[KIND] == CONVOLUTION else row[SIZE]
         each, shift = row[SIZE] // count, carray(view_of(weight[1], one), (count,))
@@ -197,7 +214,10 @@ def _pack(row: Any, steps: Any, weight: Any, numbers: Any, one: Any) -> None:
             for i in range(source[STEP]):
                 numbers[row[PACKED] + j * source[STEP] + i] = matrix[j, i] if i < n else zero
     if row[TURNED] >= 0:
-        for corner in range(0, row[STEP], 16):
-            for i in range(n):
-                for j in range(corner, min(corner + 16, row[STEP])):
-                    numbers[row[TURNED] + i * row[STEP] + j] = matrix[j, i] if j < m else zero
+        size, square = numbers.itemsize, (m // SQUARE * SQUARE, n // SQUARE * SQUARE)
+        turn(weight[0], space + size * row[TURNED], square[0], square[1], (n, row[STEP]), size, one)
+        for i in range(n):
+            for j in range(square[0] if i < square[1] else 0, row[STEP]):
+                numbers[row[TURNED] + i * row[STEP] + j] = matrix[j, i] if j < m else zero
+        for j in range(m):
+            numbers[row[NORMS] + j] = norm_of(matrix[j], least, one)

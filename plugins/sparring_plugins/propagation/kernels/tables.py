@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ABOVE", "ASIDE", "BACK", "BIAS", "BOX", "CENTRED", "CHANNELS", "COLUMNS", "CONVOLUTION", "CURVE", "FILTERS",
-    "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND", "LANES", "LINEAR", "LINES", "MEAN", "OUT_HIGH",
+    "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND", "LANES", "LINEAR", "LINES", "MEAN", "NORMS", "OUT_HIGH",
     "OUT_WIDE", "PACKED", "RELU", "ROWS", "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE", "SUM",
     "TANH", "THERE", "TIGHTENED", "TURNED", "UNSURE", "WIDE",
 ]  # fmt: skip
@@ -13,20 +13,23 @@ INPUT, LINEAR, CONVOLUTION, SUM, MEAN, CENTRED, RELU, TANH, SIGMOID = range(9)
 """Kinds of steps; those from `CURVE` on are curves."""
 CURVE = RELU
 
-(KIND, FIRST, SECOND, SIZE, STEP, BOX, LINES, ROWS, UNSURE, TIGHTENED, BIAS, PACKED, TURNED, THERE, BACK) = range(15)
+(KIND, FIRST, SECOND, SIZE, STEP, BOX, LINES, ROWS, UNSURE, TIGHTENED, BIAS, PACKED, TURNED, NORMS, THERE, BACK) = range(
+    16
+)  # fmt: skip
 """Whole numbers of a step.
 
 kind, the steps that it takes, its elements, and those up to the next row of coefficients. Then where in the work space
 its boxes, lines and rows lie; whether rows that pass add the error of an affine step (its lines hold it otherwise);
 which of its units are bounded backward (0 none, 1 those whose sign is open, 2 all); and where a bias for each element
-lies, a matrix with its lines further apart, and one turned round (-1 for none). Last, which of the program's places are
+lies, a matrix with its lines further apart, and one turned round, with the norms of its
+lines (-1 for none). Last, which of the program's places are
 those of the lines of the matrix that a product on the way there, and on the way back, is taken with.
 """
 (
     CHANNELS, HIGH, WIDE, FILTERS, OUT_HIGH, OUT_WIDE, KERNEL_HIGH, KERNEL_WIDE, STRIDE_HIGH, STRIDE_WIDE, ABOVE, ASIDE,
-) = range(15, 27)  # fmt: skip
+) = range(16, 28)  # fmt: skip
 """More of a convolution: its input, output, kernel, strides, and padding. What is packed are its filters' sizes, and
 what is turned the filters split by strides."""
-COLUMNS = 27
+COLUMNS = 28
 LANES = 64
 """Bytes of the widest registers: rows of coefficients, and lines of packed matrices, begin a multiple of it apart."""

@@ -32,20 +32,19 @@ def register() -> int:
 
 
 def _tile(height: int, width: int) -> Any:
-    """`out += rows matrix` for so many rows and so many registers of columns."""
+    """`out = rows matrix`, or `out += rows matrix`, for so many rows and so many registers of columns."""
 
     @intrinsic
     def tile(
-        typing_context: Any, rows: Any, matrix: Any, out: Any, depth: Any, lines: Any, steps: Any, mask: Any, like: Any
+        typing_context: Any, rows: Any, matrix: Any, out: Any, depth: Any, lines: Any, steps: Any, masks: Any, like: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = context.get_value_type(signature.args[-1])
             _generate(builder, kind, like.bitwidth, arguments, height, width)
             return context.get_dummy_value()
 
-        step = types.UniTuple(types.int64, 2)
-        places = (types.int64,) * 5
-        return types.void(*places, step, types.int64, like), generate
+        pair, places = types.UniTuple(types.int64, 2), (types.int64,) * 5
+        return types.void(*places, pair, pair, like), generate
 
     return tile
 
@@ -54,7 +53,7 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     """The loop over the depth; the tile is carried from one turn to the next."""
     lanes = register() * 8 // bits
     vector, whole = ir.VectorType(kind, lanes), ir.VectorType(ir.IntType(bits), lanes)
-    rows, matrix, out, depth, places, steps, mask, _ = arguments
+    rows, matrix, out, depth, places, steps, masks, _ = arguments
     row_step, out_step = (builder.extract_value(steps, place) for place in range(2))
     places = builder.inttoptr(places, _INDEX.as_pointer())
     rows, matrix, out = (builder.inttoptr(place, kind.as_pointer()) for place in (rows, matrix, out))
@@ -63,13 +62,19 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
         return builder.bitcast(builder.gep(start, [offset]), to.as_pointer())
 
     def place(row: int, column: int) -> Any:
-        line = builder.mul(out_step, _INDEX(row))
-        return at(out, builder.add(line, _INDEX(column * lanes)), vector)
+        return builder.add(builder.mul(out_step, _INDEX(row)), _INDEX(column * lanes))
 
-    keep = _spread(builder, builder.trunc(mask, whole.element) if bits < 64 else mask, whole)
+    def masked(start: Any, offset: Any, mask: Any) -> Any:
+        bit = builder.load(at(start, offset, whole), align=bits // 8)
+        return builder.bitcast(builder.and_(bit, mask), vector)
+
+    keep, stay = (
+        _spread(builder, builder.trunc(mask, whole.element) if bits < 64 else mask, whole)
+        for mask in (builder.extract_value(masks, place) for place in range(2))
+    )
     lines = [builder.mul(row_step, _INDEX(row)) for row in range(height)]
     cells = [(row, column) for row in range(height) for column in range(width)]
-    before = [builder.load(place(*cell), align=bits // 8) for cell in cells]
+    before = [masked(out, place(*cell), stay) for cell in cells]
     entry, loop = builder.block, builder.append_basic_block("depth")
     done = builder.append_basic_block("done")
     builder.branch(loop)
@@ -77,10 +82,7 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     turn = builder.phi(_INDEX)
     sums = [builder.phi(vector) for _ in cells]
     base = builder.load(builder.gep(places, [turn]))
-    loaded = []
-    for column in range(width):
-        bit = builder.load(at(matrix, builder.add(base, _INDEX(column * lanes)), whole), align=bits // 8)
-        loaded.append(builder.bitcast(builder.and_(bit, keep), vector))
+    loaded = [masked(matrix, builder.add(base, _INDEX(column * lanes)), keep) for column in range(width)]
     factors = [_spread(builder, builder.load(at(rows, builder.add(line, turn), kind)), vector) for line in lines]
     after = [
         builder.fadd(builder.fmul(factors[row], loaded[column], flags=_SUM), sums[number], flags=_SUM)
@@ -93,7 +95,7 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
     builder.position_at_end(done)
     for cell, found in zip(cells, after, strict=True):
-        builder.store(found, place(*cell), align=bits // 8)
+        builder.store(found, at(out, place(*cell), vector), align=bits // 8)
 
 
 def _spread(builder: Any, value: Any, vector: Any) -> Any:
@@ -103,39 +105,42 @@ def _spread(builder: Any, value: Any, vector: Any) -> Any:
     return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
 
 
-def _bands(six: Any, four: Any, two: Any, one_row: Any) -> Any:
-    """Products of all rows by tiles of one width."""
+def _bands(most: int, many: Any, six: Any, four: Any, two: Any, one_row: Any) -> Any:
+    """Products of all rows by tiles of one width, the first with `most` rows."""
 
     @exact_part
     def band(
-        rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, mask: int,
+        rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, masks: Any,
         one: Any,
     ) -> None:  # fmt: skip
         while count > 0:
             high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
-            if high == 6:
-                six(rows, matrix, out, depth, places, steps, mask, one)
+            if count >= most:
+                high = most
+                many(rows, matrix, out, depth, places, steps, masks, one)
+            elif high == 6:
+                six(rows, matrix, out, depth, places, steps, masks, one)
             elif high == 4:
-                four(rows, matrix, out, depth, places, steps, mask, one)
+                four(rows, matrix, out, depth, places, steps, masks, one)
             elif high == 2:
-                two(rows, matrix, out, depth, places, steps, mask, one)
+                two(rows, matrix, out, depth, places, steps, masks, one)
             else:
-                one_row(rows, matrix, out, depth, places, steps, mask, one)
+                one_row(rows, matrix, out, depth, places, steps, masks, one)
             count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
 
     return band
 
 
-_band, _wide_band = (_bands(*(_tile(height, width) for height in (6, 4, 2, 1))) for width in (1, 2))
+_band, _wide_band = (_bands(most, *(_tile(height, width) for height in (most, 6, 4, 2, 1))) for most, width in ((12, 1), (6, 2)))
 """Of one register of columns, and of two."""
 
 
 @exact_part
 def product(
     rows: int, matrix: int, out: int, count: int, depth: int, columns: int, places: int, steps: Any, register: int,
-    size: int, absolute: bool, one: Any,
+    size: int, absolute: bool, fresh: bool, one: Any,
 ) -> None:  # fmt: skip
-    """Add `rows matrix` to `out`, or `rows |matrix|`; sums in one order, with or without rounding of products.
+    """Write `rows matrix` to `out`, or `rows |matrix|`; sums in one order, with or without rounding of products.
 
     Of the arguments:
         rows, matrix, out: addresses of [count, depth], [depth, columns] and [count, columns].
@@ -145,16 +150,18 @@ def product(
         steps: how far apart `rows` begin, and those of `out`.
         register: bytes of one.
         size: bytes of a number.
+        fresh: whether `out` is overwritten; else products are added to what is there.
     """
-    mask = -1
+    keep, stay = -1, 0 if fresh else -1
     if absolute:
-        mask = 0x7FFFFFFF if size == 4 else 0x7FFFFFFFFFFFFFFF
+        keep = 0x7FFFFFFF if size == 4 else 0x7FFFFFFFFFFFFFFF
+    masks = keep, stay
     column, wide = 0, register // size
     while column < columns:
         there, to = matrix + size * column, out + size * column
         if column + wide < columns:
-            _wide_band(rows, there, to, count, depth, places, steps, size, mask, one)
+            _wide_band(rows, there, to, count, depth, places, steps, size, masks, one)
             column += 2 * wide
         else:
-            _band(rows, there, to, count, depth, places, steps, size, mask, one)
+            _band(rows, there, to, count, depth, places, steps, size, masks, one)
             column += wide
