@@ -6,7 +6,7 @@ Rows go a piece of the batch at a time, so that they stay in a processor's cache
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,13 +18,28 @@ from sparring_plugins.propagation.dense import crossed, linear
 from sparring_plugins.propagation.ends import widened
 from sparring_plugins.propagation.middles import middles
 from sparring_plugins.propagation.nodes import Interval
-from sparring_plugins.propagation.passing import Factors
 from sparring_plugins.propagation.rounding import share_of
+from sparring_plugins.propagation.runs import Run, Step
 
-__all__ = ["Box", "Layer", "RowGradients", "gradients_of_layers", "layers_of", "rows_of"]
+__all__ = ["Box", "Factors", "Layer", "RowGradients", "factors_of", "gradients_of_layers", "layers_of", "rows_of"]
 
 Box = tuple[Tensor, Tensor]
 """Centre and radius of the input, [batch, inputs], as of `Enclosure.box`."""
+
+
+class Factors(NamedTuple):
+    """A step's layer as it is now."""
+
+    step: Step
+    weight: Tensor
+    absolute: Tensor
+    bias: Tensor | None
+
+
+def factors_of(run: Run, parameters: Sequence[Any]) -> list[Factors]:
+    """The steps of a run with weight and bias of each, in turn."""
+    pairs = zip(run.steps, parameters[::2], parameters[1::2], strict=True)
+    return [Factors(step, weight, weight.abs(), bias) for step, weight, bias in pairs]
 
 
 class Layer(NamedTuple):

@@ -1,187 +1,162 @@
-"""Boxes through a run of layers and gradients back, a piece of the batch at a time.
+"""Boxes through a run of layers and gradients back, each in one compiled call, a piece of the batch at a time.
 
-Products are all that is left to torch; what stands between two of them is one pass over memory. With `c` and `r` the
-centre and radius of a layer's input and `d`, `e` the gradients in those of its output, the way back is `d W` for the
-centre, `e |W|` for the radius, `d^T c + (e^T r) sign W` for the weight and the sum of `d` for the bias. Widening for
-rounding has no derivative, but that it is a share of the reach (see `linear_ends`).
+With `c` and `r` the centre and radius of a layer's input and `d`, `e` the gradients in those of its output, the way
+back is `d W` for the centre, `e |W|` for the radius, `d^T c + (e^T r) sign W` for the weight and the sum of `d` for the
+bias. Widening for rounding has no derivative, but that it is a share of the reach (see `linear_ends`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.curves import ReLU, Tanh
-from sparring_plugins.propagation.dense import crossed, linear
-from sparring_plugins.propagation.ends import widened
-from sparring_plugins.propagation.kernels.calling import ONE, step_kernels
-from sparring_plugins.propagation.rounding import floor, floor_of, share_of
+from sparring_plugins.propagation.curves import ReLU, Sigmoid, Tanh
+from sparring_plugins.propagation.kernels.calling import ONE, address, register, run_kernels
+from sparring_plugins.propagation.patience import patience
+from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.runs import Run, Step
+from sparring_plugins.propagation.scratch import scratch
 
-__all__ = ["Factors", "Gradients", "Passed", "factors_of", "passed"]
+__all__ = ["LOOSE", "gradients", "passed"]
 
+KINDS = {ReLU: 1, Tanh: 2, Sigmoid: 3}
+SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, COLUMNS = slice(3), 3, 4, 5, 6, 7, 8, 9, 10
+"""Columns of the table of layers: inputs, outputs and curve; then as in `kernels.panels`."""
+PARTS = 6
+"""Of the work space, as there."""
+LOOSE = 4.0
+"""Spacings by which the victim's values of an S-shaped curve and those here may be off in all."""
 
-class Factors(NamedTuple):
-    """A step's layer as it is now."""
-
-    step: Step
-    weight: Tensor
-    absolute: Tensor
-    bias: Tensor | None
-    bulk: Tensor
-    """`|b|`, never zero."""
-    share: float
-    """By which boxes are widened (see `ends`)."""
-    off: float
-    """Absolute error of its inputs that their boxes do not hold."""
+Parameters = Sequence[Tensor | None]
 
 
-class Passed(NamedTuple):
-    """What the way back needs of one step."""
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Where in the work space, and among what is kept, everything lies; in numbers."""
 
-    center: Tensor
-    reach: Tensor
-    """Of the layer's input, [batch, inputs]."""
-    state: Tensor
-    """Of the curve: how many ends of each box are positive, or values at both; empty where there is no curve."""
-
-
-def factors_of(run: Run, parameters: Sequence[Any]) -> list[Factors]:
-    """The steps of a run with weight and bias of each, in turn."""
-    found, loose, off = list[Factors](), 0.0, 0.0
-    for step, weight, bias in zip(run.steps, parameters[::2], parameters[1::2], strict=True):
-        least = floor_of(weight)
-        bulk = least.expand(weight.shape[0]) if bias is None else torch.hypot(bias, least)
-        share = share_of(weight.shape[1] + 1, weight.dtype, loose)
-        found.append(Factors(step, weight, weight.abs(), bias, bulk, share, off))
-        loose, off = _errors(step, weight.dtype)
-    return found
+    table: np.ndarray[Any, Any]
+    shares: np.ndarray[Any, Any]
+    part: int
+    total: int
+    room: int
+    places: int
+    """Whole numbers that a call needs beside."""
 
 
-def _errors(step: Step, dtype: torch.dtype) -> tuple[float, float]:
-    """What values past a curve leave out, as a share of themselves and beside it (see `Tanh.at_ends`)."""
-    eps = torch.finfo(dtype).eps
-    if isinstance(step.curve, ReLU):
-        return 0.0, 0.0
-    return (2.0 * eps, 4.5 * eps) if isinstance(step.curve, Tanh) else (4.0 * eps, 0.0)
+_plans: WeakKeyDictionary[Run, dict[Any, _Plan]] = WeakKeyDictionary()
 
 
-def passed(factors: Sequence[Factors], center: Tensor, reach: Tensor) -> tuple[list[Passed], tuple[Tensor, Tensor]]:
-    """What each step is given and how its curve stands; and the box at the end.
+def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
+    """The plan for weights of these sizes, made once."""
+    plans, key = _plans.setdefault(run, {}), (tuple(sizes), dtype, batch, piece)
+    if key not in plans:
+        plans.clear()  # what has other sizes or batches now will not come back soon
+        plans[key] = _plan(run, sizes, dtype, batch, piece)
+    return plans[key]
+
+
+def _plan(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
+    lanes = register() // dtype.itemsize
+    widest = max(_full(side, lanes) for shape in sizes for side in shape)
+    table, shares, loose = np.zeros((len(sizes), COLUMNS), np.int64), np.zeros(len(sizes)), 0.0
+    room, total = 0, PARTS * piece * widest + widest
+    for place, (row, step, (m, n)) in enumerate(zip(table, run.steps, sizes, strict=True)):
+        row[SIZES], row[KEPT], row[PACKED] = (n, m, _kind(step)), room, total
+        total += max(n * _full(m, 2 * lanes), m * _full(n, 2 * lanes))
+        row[SUM] = total
+        total += 2 * m * _full(n, lanes)
+        room += 2 * batch * _full(m, lanes) if place < len(sizes) - 1 else 0
+        shares[place] = share_of(n + 1, dtype, loose)
+        loose = LOOSE * torch.finfo(dtype).eps if row[2] > 1 else 0.0
+    return _Plan(table, shares, piece * widest, total, room, widest + piece)
+
+
+def _kind(step: Step) -> int:
+    return 0 if step.curve is None else KINDS[type(step.curve)]
+
+
+def _full(size: int, lanes: int) -> int:
+    return -(-size // lanes) * lanes
+
+
+class _Call:
+    """What both ways hand over: weights and biases of each step, in turn, inputs, and at most so many at a time."""
+
+    def __init__(self, run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int) -> None:
+        self.weights = [weight.contiguous() for weight in parameters[::2] if weight is not None]
+        self.biases = [None if bias is None else bias.contiguous() for bias in parameters[1::2]]
+        self.center, self.reach, self.batch = center, reach, center.shape[0]
+        self.piece = max(1, min(piece, self.batch))
+        sizes = [(weight.shape[0], weight.shape[1]) for weight in self.weights]
+        self.plan = _plan_of(run, sizes, center.dtype, self.batch, self.piece)
+        self.table = self.plan.table.copy()
+        self.table[:, WEIGHT] = [weight.data_ptr() for weight in self.weights]
+        self.table[:, BIAS] = [address(bias) for bias in self.biases]
+
+    def run(self, kernel: str, *addresses: int) -> None:
+        """Call it; what differs between both ways comes between the inputs and the work space."""
+        plan, dtype = self.plan, self.center.dtype
+        size = plan.total * dtype.itemsize
+        space = scratch(size + 8 * plan.places)
+        with patience("compiling bounds with gradients, once on this machine; it takes half a minute"):
+            run_kernels()[kernel](
+                self.table.ctypes.data, plan.shares.ctypes.data, self.center.data_ptr(), self.reach.data_ptr(),
+                *addresses, space, plan.total, plan.part, space + size, len(self.weights) - 1, self.batch, self.piece,
+                register(), floor(dtype), ONE[dtype],
+            )  # fmt: skip
+
+
+def passed(
+    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, keep: bool
+) -> tuple[Tensor, Tensor]:
+    """Ends behind the last layer, or values of its curve there, [2, batch, outputs]; and boxes for the way back.
+
+    Values are off by `LOOSE` spacings where the curve is S-shaped.
 
     Args:
-        factors: of all steps.
-        center: of the input, [batch, inputs].
+        run: of which all is in one dtype, on a processor.
+        parameters: weight and bias of each step, in turn.
+        center: of the input, [batch, inputs], contiguous.
         reach: see `ends`, likewise.
+        piece: the most samples at a time.
+        keep: whether there will be a way back; else there are no boxes.
     """
-    found = list[Passed]()
-    for here, following in zip(factors, [*factors[1:], None], strict=True):
-        middle = linear(center, here.weight, here.bias)
-        width = linear(reach, here.absolute, here.bulk)
-        if following is None:
-            state, ends = _ended(here, middle, width)
-            return [*found, Passed(center, reach, state)], ends
-        found.append(Passed(center, reach, _pass(here, following, middle, width)))
-        center, reach = middle, width
-    raise AssertionError("a run has steps")
+    call = _Call(run, parameters, center, reach, piece)
+    found = center.new_empty((2, call.batch, call.weights[-1].shape[0]))
+    kept = center.new_empty(call.plan.room if keep else 0)
+    call.run("there", found.data_ptr(), kept.data_ptr() if keep else 0, call.plan.room)
+    return found, kept
 
 
-def _ended(last: Factors, middle: Tensor, width: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    both = widened(middle, width, last.share)
-    if last.step.curve is None:
-        low, high = both.unbind()
-        return middle[:0], (low, high)
-    values = last.step.curve.at_ends(both)
-    assert values is not None
-    low, high = values.tight().both.unbind()
-    return values.both, (low, high)
+def gradients(
+    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: Tensor,
+    given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool,
+) -> list[Tensor | None]:  # fmt: skip
+    """In the corners of the input [2, batch, inputs], and in each weight and bias.
 
-
-def _pass(here: Factors, following: Factors, middle: Tensor, width: Tensor) -> Tensor:
-    """Put centre and reach past a curve in the place of those before it, and give how the curve stands."""
-    kernels, one, count, least = step_kernels(), ONE[middle.dtype], middle.numel(), floor(middle.dtype)
-    places = middle.data_ptr(), width.data_ptr()
-    if isinstance(here.step.curve, ReLU):
-        state = torch.empty_like(middle, dtype=torch.int8)
-        kernels.past_relu(*places, state.data_ptr(), count, here.share, following.share, least, one)
-        return state
-    scale, both = _scale(here.step), middle.new_empty((2, *middle.shape))
-    kernels.ends(*places, both.data_ptr(), count, here.share, scale, one)
-    both.sigmoid_()
-    kernels.past_sigmoid(both.data_ptr(), *places, count, scale, following.share, following.off, least, one)
-    return both
-
-
-def _scale(step: Step) -> float:
-    """`tanh(x)` is `2 sigmoid(2 x) - 1`."""
-    return 2.0 if isinstance(step.curve, Tanh) else 1.0
-
-
-class Gradients:
-    """Gradients in the corners of the input, weights and biases, added up over pieces of the batch."""
-
-    def __init__(self, factors: Sequence[Factors], wanted: Sequence[bool], to_region: bool) -> None:
-        """`wanted` names for each step whether weight and bias have gradients, `to_region` whether the input has."""
-        self._factors, self._wanted, self._to_region = factors, wanted, to_region
-        self._sums: list[list[Tensor]] = [[] for _ in factors]
-        self._biases: list[list[Tensor]] = [[] for _ in factors]
-        self._corners: list[Tensor] = []
-
-    def add(self, found: Sequence[Passed], to_low: Tensor, to_high: Tensor) -> None:
-        """A piece: what `passed` gave for it, and the gradients in the box at the end."""
-        last = len(found) - 1
-        if self._factors[last].step.curve is not None:
-            slopes = _slopes(self._factors[last].step, found[last].state)
-            to_low, to_high = to_low * slopes[0], to_high * slopes[1]
-        to_center, to_radius = to_high + to_low, to_high - to_low
-        to_bias = to_center.sum(0)
-        for place in range(last, -1, -1):
-            here = self._factors[place]
-            if self._wanted[2 * place]:
-                products = crossed(to_center, found[place].center), crossed(to_radius, found[place].reach)
-                _add(self._sums[place], products)
-            _add(self._biases[place], (to_bias,))
-            if place == 0 and not self._to_region:
-                return
-            to_center, to_radius = linear(to_center, here.weight.T), linear(to_radius, here.absolute.T)
-            if place > 0:
-                to_bias = _pass_back(self._factors[place - 1].step, found[place - 1].state, to_center, to_radius)
-        self._corners.append(widened(to_center, to_radius, 1.0).mul_(0.5))
-
-    def found(self) -> list[Tensor | None]:
-        """In the corners [2, batch, inputs], and in each weight and bias."""
-        all_of_them: list[Tensor | None] = [torch.cat(self._corners, 1) if self._corners else None]
-        for place, here in enumerate(self._factors):
-            wanted, sums = self._wanted[2 * place : 2 * place + 2], self._sums[place]
-            all_of_them.append(sums[0].add(sums[1].mul_(here.weight.sign()), alpha=here.share) if wanted[0] else None)
-            all_of_them.append(self._biases[place][0] if wanted[1] else None)
-        return all_of_them
-
-
-def _add(sums: list[Tensor], more: tuple[Tensor, ...]) -> None:
-    if not sums:
-        sums += more
-        return
-    for total, part in zip(sums, more, strict=True):
-        total.add_(part)
-
-
-def _slopes(step: Step, values: Tensor) -> Tensor:
-    """Derivatives of the last curve at both ends, from its values there."""
-    if isinstance(step.curve, ReLU):
-        return (values > 0).to(values.dtype)
-    return 1 - values * values if isinstance(step.curve, Tanh) else values * (1 - values)
-
-
-def _pass_back(step: Step, state: Tensor, to_center: Tensor, to_radius: Tensor) -> Tensor:
-    """Put gradients before a curve in the place of those past it, and give that in the bias there."""
-    (batch, size), kernels, to_bias = to_center.shape, step_kernels(), to_center.new_zeros(to_center.shape[1])
-    places = to_center.data_ptr(), to_radius.data_ptr(), state.data_ptr(), to_bias.data_ptr()
-    if isinstance(step.curve, ReLU):
-        kernels.past_relu_back(*places, batch, size, ONE[to_center.dtype])
-    else:
-        kernels.past_sigmoid_back(*places, batch, size, _scale(step), ONE[to_center.dtype])
-    return to_bias
+    Args:
+        run: as `passed` was given it, and so are the next four.
+        parameters: weight and bias of each step, in turn.
+        center: of the input.
+        reach: likewise.
+        piece: the most samples at a time.
+        kept: what that kept.
+        given: gradients in the ends behind the last layer, before its curve, [batch, outputs] each.
+        wanted: for each parameter, whether it has a gradient.
+        to_region: whether the corners have.
+    """
+    call = _Call(run, parameters, center, reach, piece)
+    found = [torch.zeros_like(part) if part is not None and want else None
+             for part, want in zip(parameters, wanted, strict=True)]  # fmt: skip
+    to_both = center.new_empty((2, *center.shape)) if to_region else None
+    call.table[:, TO_WEIGHT] = [address(part) for part in found[::2]]
+    call.table[:, TO_BIAS] = [address(part) for part in found[1::2]]
+    below, above = (part.contiguous() for part in given)
+    call.run("back", below.data_ptr(), above.data_ptr(), kept.data_ptr(), call.plan.room, address(to_both))
+    return [to_both, *found]

@@ -9,7 +9,6 @@ way.
 
 from __future__ import annotations
 
-import threading
 from functools import cache
 from typing import Any, Literal
 
@@ -22,18 +21,17 @@ from sparring_plugins.propagation.curves import CHOICES
 from sparring_plugins.propagation.curves.tangents import table_of
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kernels import tables
-from sparring_plugins.propagation.kernels.calling import BITS, ONE, address
+from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, alone, register
 from sparring_plugins.propagation.packing import CHUNK, Program, program_of
 from sparring_plugins.propagation.patience import patience
 from sparring_plugins.propagation.propagation import Inner
+from sparring_plugins.propagation.scratch import scratch
 
 __all__ = ["bounds"]
 
 MODES = ("ibp", "crown", "boxes")
 MANY = 16
 """Samples from which it pays to turn matrices round."""
-SHARED = 1 << 24
-"""Multiplications from which torch's threads, where there are several, are faster than one."""
 
 
 def bounds(
@@ -54,7 +52,7 @@ def bounds(
         return None  # where a few calls of torch are as quick
     outputs = int(program.table[-1, tables.SIZE])
     count = outputs if spec is None else spec.shape[-2]
-    if torch.get_num_threads() > 1 and 2 * count * program.cost * batch > SHARED:
+    if not alone(2 * count * program.cost * batch):
         return None
     weights = _weights(program, center.dtype)
     if weights is None or not (spec is None or (spec.dtype is center.dtype and spec.shape[-1] == outputs)):
@@ -64,13 +62,13 @@ def bounds(
     found = center.new_empty((2, batch, count))
     addresses = np.array([[address(matrix), address(bias)] for matrix, bias in weights])
     wider, marks = program.total * center.itemsize, 2 * program.samples * program.features * program.wide.itemsize
-    space = _work_space(wider + marks + 8 * (2 * len(weights) + program.chunk))
+    space = scratch(wider + marks + 8 * (2 * len(weights) + program.chunk))
     arguments = (
         program.places[0], program.places[1], program.places[2], addresses.ctypes.data, _tangents(center.dtype)[1],
         low.data_ptr(), address(high), radius, address(spec), 1 if spec is None or spec.dim() == 2 else batch,
         found.data_ptr(), space, space + wider, space + wider + marks, program.places[3], len(weights) - 1,
         batch, program.samples, count, program.chunk, program.total, program.work, MODES.index(inner),
-        CHOICES.index(slope), _register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
+        CHOICES.index(slope), register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
     )  # fmt: skip
     types = center.dtype, program.wide
     if types in _met:
@@ -96,36 +94,11 @@ _met: set[tuple[torch.dtype, torch.dtype]] = set()
 """Types for which there is machine code in this process."""
 
 
-class _Kept(threading.local):
-    """Memory of each thread, kept from call to call: to get some anew from the system would take half of the time."""
-
-    space: Tensor | None = None
-
-
-_kept_memory = _Kept()
-
-
-def _work_space(size: int) -> int:
-    """Address of so many bytes, which nobody else uses until this thread asks again."""
-    space = _kept_memory.space
-    if space is None or len(space) < size:
-        with torch.inference_mode(False):
-            space = _kept_memory.space = torch.empty(size, dtype=torch.uint8)
-    return space.data_ptr()
-
-
 @cache
 def _kernel() -> Any:
     from sparring_plugins.propagation.kernels import running
 
     return running
-
-
-@cache
-def _register() -> int:
-    from sparring_plugins.propagation.kernels.tiles import register
-
-    return register()
 
 
 @cache

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,30 +11,33 @@ from torch import Tensor
 from sparring.bounds import Region
 from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.boxes import Boxes, around_center
+from sparring_plugins.propagation.curves import ReLU, Tanh
 from sparring_plugins.propagation.ends import Ends
 from sparring_plugins.propagation.graph import Graph
-from sparring_plugins.propagation.kernels.calling import serves
+from sparring_plugins.propagation.kernels.calling import alone
 from sparring_plugins.propagation.linear_ends import LinearEnds
 from sparring_plugins.propagation.middles import reaches
 from sparring_plugins.propagation.nodes import Interval
-from sparring_plugins.propagation.passing import Gradients, Passed, factors_of, passed
+from sparring_plugins.propagation.passing import LOOSE, gradients, passed
 from sparring_plugins.propagation.rounding import share_of
-from sparring_plugins.propagation.runs import Run, run_of
+from sparring_plugins.propagation.runs import Run, Step, run_of
 from sparring_plugins.propagation.specified import over_box
 
 __all__ = ["interval_bounds"]
 
 FEW = 1 << 17
 """Multiplications with the largest weight up to which bounds come by the quickest way; gradients find theirs later."""
-CACHED = 1 << 17
+CACHED = 1 << 15
 """Numbers that a piece of the batch may have at its widest layer, so that they stay in a processor's cache."""
+TILE = 12
+"""Samples that products take at once."""
 
 
 def interval_bounds(graph: Graph, region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
     """What `Boxes.bounds` gives for a region of norm "inf", by whichever way is quickest."""
     node = graph.nodes[graph.output]
     run = run_of(graph, shortened=spec is not None and isinstance(node, Linear))
-    if run is not None and region.center.dim() == 2 and serves(region.center, region.center.shape[0] * run.widest):
+    if run is not None and region.center.dim() == 2 and region.center.is_cpu and alone(2 * _work(run, region)):
         found = _box(graph, run, region)
         if found is not None:
             return found if spec is None else over_box(node, Interval(*found), spec)
@@ -49,41 +51,42 @@ def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None
         both = torch.stack(region.corners) if any(part.requires_grad for part in parts) else None
         low, high = _Box.apply(graph, run, region, parts, both, *run.parameters())
         return low, high
-    return None if _few(run, region) else _passed(run, region, None, run.parameters(), keep=False)[1]
+    if _few(run, region):
+        return None
+    return _tight(run, passed(run, run.parameters(), *_start(run, region, None), _piece(run), keep=False)[0])
+
+
+def _work(run: Run, region: Region) -> int:
+    """Multiplications with its largest weight."""
+    return run.largest * region.center.shape[0]
 
 
 def _few(run: Run, region: Region) -> bool:
-    return run.largest * region.center.shape[0] <= FEW
+    return _work(run, region) <= FEW
 
 
-def _passed(
-    run: Run, region: Region, both: Tensor | None, parameters: Sequence[Any], keep: bool
-) -> tuple[list[Passed], tuple[Tensor, Tensor]]:
-    """What `passed` gives, a piece of the batch after another; what the way back needs only where that is to `keep`."""
-    factors, kept, boxes = factors_of(run, parameters), list[Passed](), list[tuple[Tensor, Tensor]]()
-    for center, reach in _pieces(run, *_start(region, both, factors[0].share)):
-        steps, box = passed(factors, center, reach)
-        boxes.append(box)
-        if keep:
-            kept += steps
-    if len(boxes) == 1:
-        return kept, boxes[0]
-    low, high = zip(*boxes, strict=True)
-    return kept, (torch.cat(low), torch.cat(high))
-
-
-def _start(region: Region, both: Tensor | None, share: float) -> tuple[Tensor, Tensor]:
+def _start(run: Run, region: Region, both: Tensor | None) -> tuple[Tensor, Tensor]:
     """Centre and reach of the region, from its corners where these have gradients."""
+    share = share_of(run.steps[0].layer.fan, region.center.dtype, 0.0)
     around = around_center(region, share) if both is None else None
     if around is not None:
-        return around[0].contiguous(), around[1]
-    return reaches(torch.stack(region.corners) if both is None else both, share, 0.0)
+        return around[0].contiguous(), around[1].contiguous()
+    center, reach = reaches(torch.stack(region.corners) if both is None else both, share, 0.0)
+    return center.contiguous(), reach.contiguous()
 
 
-def _pieces(run: Run, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Pieces of a batch, one of each tensor."""
+def _piece(run: Run) -> int:
+    """Samples at a time; a multiple of what products take at once, where there are many."""
     size = max(1, CACHED // run.widest)
-    return zip(*(part.split(size) for part in tensors), strict=True)
+    return size - size % TILE if size > TILE else size
+
+
+def _tight(run: Run, found: Tensor) -> tuple[Tensor, Tensor]:
+    """A box from what `passed` found."""
+    last = run.steps[-1].curve
+    exact = last is None or isinstance(last, ReLU)
+    low, high = Ends(found, 0.0 if exact else LOOSE * torch.finfo(found.dtype).eps).tight().both.unbind()
+    return low, high
 
 
 class _Box(torch.autograd.Function):
@@ -94,13 +97,14 @@ class _Box(torch.autograd.Function):
         ctx: Any, graph: Graph, run: Run, region: Region, parts: list[Tensor], both: Tensor | None,
         *parameters: Tensor | None,
     ) -> Any:  # fmt: skip
-        ctx.run, ctx.region, ctx.parts, kept = run, region, len(parts), list[Passed]()
+        ctx.run, ctx.region, ctx.parts, found = run, region, len(parts), tuple[Tensor, ...]()
         if _few(run, region):
             low, high = Boxes(graph, region, keep=False).interval(run.place)
         else:
-            kept, (low, high) = _passed(run, region, both, parameters, keep=True)
+            found = passed(run, parameters, *_start(run, region, both), _piece(run), keep=True)
+            low, high = _tight(run, found[0])
         # The region's own tensors are kept to see that they are the same still.
-        ctx.save_for_backward(both, *parameters, *parts, *chain.from_iterable(kept))
+        ctx.save_for_backward(both, *parameters, *parts, *(found if run.steps[-1].curve is not None else found[1:]))
         return low, high
 
     @staticmethod
@@ -110,13 +114,22 @@ class _Box(torch.autograd.Function):
         parameters, kept = saved[:count], saved[count + ctx.parts :]
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
-        steps = [Passed(*kept[place : place + 3]) for place in range(0, len(kept), 3)]
-        if not steps:
-            steps, _ = _passed(run, region, both, parameters, keep=True)
-        gradients = Gradients(factors_of(run, parameters), ctx.needs_input_grad[5:], both is not None)
-        for place, piece in enumerate(_pieces(run, *given)):
-            gradients.add(steps[place * len(run.steps) : (place + 1) * len(run.steps)], *piece)
-        return None, None, None, None, *gradients.found()
+        start, piece = _start(run, region, both), _piece(run)
+        if not kept:
+            kept = passed(run, parameters, *start, piece, keep=True)
+        if run.steps[-1].curve is not None:
+            slopes = _slopes(run.steps[-1], kept[0])
+            given = given[0] * slopes[0], given[1] * slopes[1]
+        wanted = ctx.needs_input_grad[5:]
+        found = gradients(run, parameters, *start, piece, kept[-1], given, wanted, both is not None)
+        return None, None, None, None, *found
+
+
+def _slopes(step: Step, values: Tensor) -> Tensor:
+    """Derivatives of a curve at both ends, from its values there."""
+    if isinstance(step.curve, ReLU):
+        return (values > 0).to(values.dtype)
+    return 1 - values * values if isinstance(step.curve, Tanh) else values * (1 - values)
 
 
 def _differentiably(
@@ -131,7 +144,7 @@ def _differentiably(
         assert weight is not None
         share = share_of(weight.shape[1] + 1, weight.dtype, 0.0 if ends is None else ends.loose)
         if ends is None:
-            around = _start(region, None, share)
+            around = _start(run, region, None)
             ends = Ends(LinearEnds.apply(*around, weight, bias, share, 0.0))
         else:
             ends = Ends(LinearEnds.apply(ends.both, None, weight, bias, share, ends.off))

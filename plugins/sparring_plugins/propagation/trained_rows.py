@@ -9,12 +9,20 @@ import torch
 from torch import Tensor
 
 from sparring.bounds import Region
-from sparring_plugins.propagation.crossing import Box, Layer, RowGradients, gradients_of_layers, layers_of, rows_of
+from sparring_plugins.propagation.crossing import (
+    Box,
+    Factors,
+    Layer,
+    RowGradients,
+    factors_of,
+    gradients_of_layers,
+    layers_of,
+    rows_of,
+)
 from sparring_plugins.propagation.enclosure import Enclosure
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kernels.calling import serves
 from sparring_plugins.propagation.middles import to_ends
-from sparring_plugins.propagation.passing import Factors, factors_of
 from sparring_plugins.propagation.propagation import Propagation
 from sparring_plugins.propagation.runs import Run, run_of
 

@@ -21,8 +21,9 @@ __all__ = ["linear_ends", "middle_and_reach", "middles", "reaches"]
 @sum_kernel
 def middle_and_reach(low: Any, high: Any, center: Any, reach: Any, stretch: Any, least: Any, more: Any) -> None:
     """Centres, and their sizes plus `stretch` times the radii, and a little more."""
+    half = number(0.5, stretch)
     for i in range(low.size):
-        middle = low[i] + (high[i] - low[i]) * (stretch - stretch + 0.5)
+        middle = low[i] + (high[i] - low[i]) * half
         size = abs(middle)
         center[i] = middle
         reach[i] = (size if size > least else least) + more + stretch * (high[i] - middle)

@@ -118,7 +118,7 @@ def _through_turned(
         low, high = _part(space, source[BOX], samples, n, 0, sample), _part(space, source[BOX], samples, n, 1, sample)
         center, reach = _part(space, work, samples, n, 0, sample), _part(space, work, samples, n, 1, sample)
         middle_and_reach(low, high, center, reach, stretch, floor, zero)
-    steps, matrix, lines = (n, wide), base + size * row[TURNED], places + 8 * row[THERE]
+    steps, matrix, lines = (n, wide, 1), base + size * row[TURNED], places + 8 * row[THERE]
     for side in range(2):
         rows, to = base + size * (work + side * samples * n), base + size * (out + side * samples * wide)
         product(rows, matrix, to, samples, n, m, lines, steps, register, size, side == 1, True, one)

@@ -9,7 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["BITS", "ONE", "address", "box_kernels", "line_kernels", "row_kernels", "serves", "step_kernels"]
+__all__ = [
+    "BITS",
+    "ONE",
+    "address",
+    "alone",
+    "box_kernels",
+    "line_kernels",
+    "register",
+    "row_kernels",
+    "run_kernels",
+    "serves",
+]
 
 THREADS = 8
 """With more of them torch's own operations are faster where tensors are large."""
@@ -20,6 +31,17 @@ ONE: dict[torch.dtype, Any] = {torch.float32: np.float32(1), torch.float64: np.f
 """By which a kernel knows the type of the numbers at an address."""
 BITS: dict[torch.dtype, Any] = {torch.float32: np.int32(0), torch.float64: np.int64(0)}
 """Whole numbers as wide."""
+
+
+ALONE = 2
+"""Threads of torch up to which one compiled call, which has a single one, is faster than its operations."""
+SHARED = 1 << 24
+"""Multiplications from which more of them are."""
+
+
+def alone(work: int) -> bool:
+    """Whether so many multiplications are best left to one thread."""
+    return work <= SHARED or torch.get_num_threads() <= ALONE
 
 
 def serves(like: Tensor, work: int) -> bool:
@@ -52,11 +74,20 @@ def line_kernels() -> Any:
 
 
 @cache
-def step_kernels() -> Any:
-    """The compiled loops from one product to the next."""
-    from sparring_plugins.propagation.kernels import steps
+def run_kernels() -> dict[str, Any]:
+    """The compiled calls that go through runs of layers, by name."""
+    from sparring_plugins.propagation.kernels import run_back, run_there
 
-    return steps
+    return {"there": run_there.there, "back": run_back.way_back}
+
+
+@cache
+def register() -> int:
+    """Bytes of a register of this processor."""
+    from sparring_plugins.propagation.kernels import tiles
+
+    found: int = tiles.register()
+    return found
 
 
 def address(values: Tensor | float | None) -> int:

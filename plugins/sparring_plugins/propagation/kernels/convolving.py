@@ -147,7 +147,7 @@ def box_of_convolution(
             matrix = weight[0] if kind == 0 else base + size * row[PACKED]
             product(
                 matrix, base + size * start_of, base + size * (out + kind * filters * step), filters, depth, columns,
-                lines + 8 * row[THERE], (depth, step), register, size, False, True, one,
+                lines + 8 * row[THERE], (depth, step, 1), register, size, False, True, one,
             )  # fmt: skip
         below = row[BOX] + sample * m
         for f in range(filters):
@@ -196,7 +196,7 @@ def rows_through_convolution(row: Any, source: Any, count: int, given: Any, work
                 start += out_wide
         product(
             base + size * row[TURNED], base + size * work, base + size * (work + room), phases, depth, high * wide,
-            given[7] + 8 * row[BACK], (depth, step), register, size, False, True, one,
+            given[7] + 8 * row[BACK], (depth, step, 1), register, size, False, True, one,
         )  # fmt: skip
         to = source[ROWS] + place * source[STEP]
         _put_back(row, found, space[to : to + source[SIZE]], high, wide, step)

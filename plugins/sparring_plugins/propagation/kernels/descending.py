@@ -179,7 +179,7 @@ def _through_affine(step: int, count: int, given: Any, here: Any, work: int, reg
         alone = over if row[TURNED] >= 0 and over <= ALONE else 0
         product(
             start + size * row[ROWS], matrix, start + size * source[ROWS], count, row[SIZE], source[SIZE] - alone,
-            places + 8 * row[BACK], (row[STEP], source[STEP]), register, size, False, fresh, one,
+            places + 8 * row[BACK], (row[STEP], source[STEP], 1), register, size, False, fresh, one,
         )  # fmt: skip
         if alone > 0:
             _last_columns(row, source, alone, count, space, fresh, one)

@@ -44,8 +44,9 @@ CROWN, BOXES = 1, 2
 @exact_kernel
 def run(
     table: int, parts: int, common: int, weights: int, tangents: int, low: int, high: int, radius: float, spec: int,
-    specs: int, found: int, space: int, wider: int, marks: int, places: int, last: int, batch: int, block: int, count: int,
-    chunk: int, total: int, work: int, mode: int, choice: int, register: int, one: Any, whole: Any, wide: Any,
+    specs: int, found: int, space: int, wider: int, marks: int, places: int, last: int, batch: int, block: int,
+    count: int, chunk: int, total: int, work: int, mode: int, choice: int, register: int, one: Any, whole: Any,
+    wide: Any,
 ) -> None:  # fmt: skip
     """Write [2, batch, count]: bounds of a specification's rows, or of the outputs.
 
@@ -82,8 +83,7 @@ def run(
         numbers[sums + 4 * chunk : total], noted[: last + 1], noted[last + 1 : 2 * last + 2],
     )  # fmt: skip
     rest = (noted[2 * last + 2 :], work, register)
-    for step in range(last + 1):
-        noted[step] = False
+    noted[: last + 1] = 0
     for step in range(1, last + 1):
         _pack(steps[step], steps, matrices[step], numbers, space, constants[2], one)
     for first in range(0, batch, block):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 __all__ = [
     "ABOVE", "ASIDE", "BACK", "BIAS", "BOX", "CENTRED", "CHANNELS", "COLUMNS", "CONVOLUTION", "CURVE", "FILTERS",
-    "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND", "LANES", "LINEAR", "LINES", "MEAN", "NORMS", "OUT_HIGH",
-    "OUT_WIDE", "PACKED", "RELU", "ROWS", "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE", "SUM",
-    "TANH", "THERE", "TIGHTENED", "TURNED", "UNSURE", "WIDE",
+    "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND", "LANES", "LINEAR", "LINES", "MEAN", "NORMS",
+    "OUT_HIGH", "OUT_WIDE", "PACKED", "RELU", "ROWS", "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE",
+    "SUM", "TANH", "THERE", "TIGHTENED", "TURNED", "UNSURE", "WIDE",
 ]  # fmt: skip
 
 INPUT, LINEAR, CONVOLUTION, SUM, MEAN, CENTRED, RELU, TANH, SIGMOID = range(9)
 """Kinds of steps; those from `CURVE` on are curves."""
 CURVE = RELU
 
-(KIND, FIRST, SECOND, SIZE, STEP, BOX, LINES, ROWS, UNSURE, TIGHTENED, BIAS, PACKED, TURNED, NORMS, THERE, BACK) = range(
-    16
-)  # fmt: skip
+(
+    KIND, FIRST, SECOND, SIZE, STEP, BOX, LINES, ROWS, UNSURE, TIGHTENED, BIAS, PACKED, TURNED, NORMS, THERE, BACK,
+) = range(16)  # fmt: skip
 """Whole numbers of a step.
 
 kind, the steps that it takes, its elements, and those up to the next row of coefficients. Then where in the work space

@@ -43,8 +43,8 @@ def _tile(height: int, width: int) -> Any:
             _generate(builder, kind, like.bitwidth, arguments, height, width)
             return context.get_dummy_value()
 
-        pair, places = types.UniTuple(types.int64, 2), (types.int64,) * 5
-        return types.void(*places, pair, pair, like), generate
+        places = (types.int64,) * 5
+        return types.void(*places, types.UniTuple(types.int64, 3), types.UniTuple(types.int64, 2), like), generate
 
     return tile
 
@@ -54,7 +54,7 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     lanes = register() * 8 // bits
     vector, whole = ir.VectorType(kind, lanes), ir.VectorType(ir.IntType(bits), lanes)
     rows, matrix, out, depth, places, steps, masks, _ = arguments
-    row_step, out_step = (builder.extract_value(steps, place) for place in range(2))
+    row_step, out_step, depth_step = (builder.extract_value(steps, place) for place in range(3))
     places = builder.inttoptr(places, _INDEX.as_pointer())
     rows, matrix, out = (builder.inttoptr(place, kind.as_pointer()) for place in (rows, matrix, out))
 
@@ -83,7 +83,8 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     sums = [builder.phi(vector) for _ in cells]
     base = builder.load(builder.gep(places, [turn]))
     loaded = [masked(matrix, builder.add(base, _INDEX(column * lanes)), keep) for column in range(width)]
-    factors = [_spread(builder, builder.load(at(rows, builder.add(line, turn), kind)), vector) for line in lines]
+    along = builder.mul(turn, depth_step)
+    factors = [_spread(builder, builder.load(at(rows, builder.add(line, along), kind)), vector) for line in lines]
     after = [
         builder.fadd(builder.fmul(factors[row], loaded[column], flags=_SUM), sums[number], flags=_SUM)
         for number, (row, column) in enumerate(cells)
@@ -131,8 +132,9 @@ def _bands(most: int, many: Any, six: Any, four: Any, two: Any, one_row: Any) ->
     return band
 
 
-_band, _wide_band = (_bands(most, *(_tile(height, width) for height in (most, 6, 4, 2, 1))) for most, width in ((12, 1), (6, 2)))
-"""Of one register of columns, and of two."""
+_band = _bands(12, *(_tile(height, 1) for height in (12, 6, 4, 2, 1)))
+_wide_band = _bands(6, *(_tile(height, 2) for height in (6, 6, 4, 2, 1)))
+"""Of one register of columns, and of two; a tile of twelve rows fills as many registers as one of six rows of two."""
 
 
 @exact_part
@@ -147,7 +149,7 @@ def product(
         depth: from 1.
         columns: rounded up to full registers, so far is written and the matrix read.
         places: [depth], where the lines of the matrix begin, in numbers; they may overlap.
-        steps: how far apart `rows` begin, and those of `out`.
+        steps: how far apart `rows` begin, and those of `out`, and the coefficients of a row.
         register: bytes of one.
         size: bytes of a number.
         fresh: whether `out` is overwritten; else products are added to what is there.

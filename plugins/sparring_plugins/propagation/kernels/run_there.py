@@ -1,0 +1,119 @@
+"""Boxes through a run of layers, a piece of the batch at a time; see `passing` and `panels`."""
+# mypy: disable-error-code="import-untyped,no-untyped-call,untyped-decorator,misc"
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import carray
+
+from sparring_plugins.propagation.kernels.boxes import middle_and_reach
+from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, sum_part, view_of
+from sparring_plugins.propagation.kernels.panels import (
+    BIAS,
+    CURVE,
+    INPUTS,
+    KEPT,
+    OUTPUTS,
+    PACKED,
+    PARTS,
+    RELU,
+    TANH,
+    given_of,
+    in_full_lines,
+    multiply,
+    pack_there,
+    part_of,
+    places_of,
+    step_of,
+)  # fmt: skip
+from sparring_plugins.propagation.kernels.s_values import sigmoids, tanhs
+
+__all__ = ["there"]
+
+
+@exact_kernel
+def there(
+    table: int, shares: int, center: int, reach: int, found: int, kept: int, room: int, space: int, total: int,
+    part: int, places: int, last: int, batch: int, piece: int, register: int, floor: float, one: Any,
+) -> None:  # fmt: skip
+    """Write boxes behind all layers.
+
+    Of the arguments, which are addresses up to `places` but for sizes:
+        table, shares: as `panels.given_of` takes them.
+        center, reach: of the input, [batch, inputs] (see `ends`).
+        found: [2, batch, outputs], is written: ends, or values of the last curve at them.
+        kept, room: [room], boxes behind each curve but the last, [2, batch, full registers]; or 0 to keep none.
+        space, total, part: the work space, [total], of which a part is what a piece has at the widest layer.
+        places: of whole numbers, as many as the most inputs of a layer.
+        piece: the most samples at a time.
+    """
+    given = given_of(table, shares, space, total, part, places, last, register, floor, one)
+    layers, size, n = given[0], given[2].itemsize, given[0][0, INPUTS]
+    places_of(layers[:, INPUTS].max(), 0, given)
+    boxes, m = carray(view_of(kept, one), (room,)), layers[last, OUTPUTS]
+    out = carray(view_of(found, one), (2, batch, m))
+    for layer in range(last + 1):
+        pack_there(layers[layer], given)
+    for first in range(0, batch, piece):
+        count, step = min(piece, batch - first), n
+        source, reached = center + size * first * n, reach + size * first * n
+        for layer in range(last + 1):
+            row, wide = layers[layer], step_of(layers[layer, OUTPUTS], register, size)
+            _bend(layer, source, reached, step, count, given)
+            below, above = part_of(2, count * wide, given)
+            low, high = below, above
+            if row[CURVE] != 0:
+                low, high = part_of(4, count * wide, given)
+                if kept != 0 and layer < last:
+                    begin, end = row[KEPT] + first * wide, row[KEPT] + (batch + first) * wide
+                    low, high = boxes[begin : begin + count * wide], boxes[end : end + count * wide]
+                _curve(row[CURVE], below, low, one)
+                _curve(row[CURVE], above, high, one)
+            if layer == last:
+                for sample in range(count):
+                    for k in range(m):
+                        out[0, first + sample, k] = low[sample * wide + k]
+                        out[1, first + sample, k] = high[sample * wide + k]
+            else:
+                stretch = number(1.0 + 1.0 / given[1][layer + 1], one)
+                middle_and_reach(low, high, below, above, stretch, given[8], one - one)
+                source, reached, step = space + size * 2 * part, space + size * 3 * part, wide
+
+
+@exact_part
+def _bend(layer: int, source: int, reached: int, step: int, count: int, given: Any) -> None:
+    """Ends of boxes behind a layer as parts 2 and 3, by its products with centres and reaches as parts 0 and 1."""
+    layers, errors, numbers, space, part, _, register, one, floor = given
+    row, share, size = layers[layer], number(errors[layer], one), numbers.itemsize
+    m, wide = row[OUTPUTS], step_of(row[OUTPUTS], register, size)
+    multiply(source, (step, wide, 1), row[PACKED], space, count, row[INPUTS], wide, False, given)
+    multiply(reached, (step, wide, 1), row[PACKED], space + size * part, count, row[INPUTS], wide, True, given)
+    bias = numbers[PARTS * part : PARTS * part + wide]
+    for k in range(wide):
+        bias[k] = one - one
+    if row[BIAS] != 0:
+        in_full_lines(carray(view_of(row[BIAS], one), (m,)), m, wide, bias, one - one)
+    (middle, width), (low, high) = part_of(0, count * wide, given), part_of(2, count * wide, given)
+    for start in range(0, count * wide, wide):
+        end = start + wide
+        _ends(middle[start:end], width[start:end], bias, share, floor, low[start:end], high[start:end])
+
+
+@sum_part
+def _ends(middle: Any, width: Any, bias: Any, share: Any, floor: Any, low: Any, high: Any) -> None:
+    for k in range(bias.size):
+        at, apart = middle[k] + bias[k], share * (width[k] + (abs(bias[k]) + floor))
+        low[k], high[k] = at - apart, at + apart
+
+
+@exact_part
+def _curve(kind: int, given: Any, values: Any, one: Any) -> None:
+    """Values of a curve; what is no number stays none."""
+    if kind == RELU:
+        for k in range(given.size):
+            values[k] = one - one if given[k] < one - one else given[k]
+    elif kind == TANH:
+        tanhs(given, values, one)
+    else:
+        sigmoids(given, values, one)
