@@ -13,6 +13,7 @@ from torch import Tensor
 from sparring_plugins.propagation.compiled_linear import is_small, through_small
 from sparring_plugins.propagation.dense import linear
 from sparring_plugins.propagation.ends import Ends
+from sparring_plugins.propagation.interleaved import together
 from sparring_plugins.propagation.linear_ends import LinearEnds, linear_ends
 from sparring_plugins.propagation.nodes import Affine, Interval
 from sparring_plugins.propagation.rounding import share_of
@@ -137,10 +138,8 @@ class Conv(Affine):
     def adjoint(self, rows: Tensor) -> Sequence[Tensor | None]:
         """The transposed convolution."""
         if self._shuffled:
-            moved = self.adjoint_of_window(rows)
             # What padding added goes; what a stride passed over at the far end has no share.
-            crops = _crops(moved.shape[2:], self.entry[1:], self.padding)
-            return (F.pad(moved, crops) if any(crops) else moved,)
+            return (together(self._parted(rows), self.stride[0], self.padding, self.entry[1:]),)
         short = tuple(min(missing, step - 1) for missing, step in zip(self._missing, self.stride, strict=True))
         return (self._back(rows, self.weight(), None, output_padding=short, **self._how),)
 
@@ -157,12 +156,13 @@ class Conv(Affine):
         """`rows W` for rows [count, channels, *window]; what padding adds around the input is part of the window."""
         if not self._shuffled:
             return F.conv_transpose2d(rows, self.weight(), None, self.stride)
-        kernel, step = self.weight(), self.stride[0]
-        split = F.conv2d(rows, *_split_kernel(kernel, step)).unflatten(1, (-1, step, step))
-        # As `pixel_shuffle`, which takes twice as long.
-        moved = split.permute(0, 1, 4, 2, 5, 3).flatten(4).flatten(2, 3)
-        high, wide = ((side - 1) * step + width for side, width in zip(rows.shape[2:], kernel.shape[2:], strict=True))
-        return moved[:, :, :high, :wide]
+        sides = zip(rows.shape[2:], self.weight().shape[2:], strict=True)
+        high, wide = ((side - 1) * self.stride[0] + width for side, width in sides)
+        return together(self._parted(rows), self.stride[0], (0, 0), (high, wide))
+
+    def _parted(self, rows: Tensor) -> Tensor:
+        """The same by places between two strides, [count, inputs * stride * stride, high, wide]."""
+        return F.conv2d(rows, *_split_kernel(self.weight(), self.stride[0]))
 
 
 def _split_kernel(kernel: Tensor, step: int) -> tuple[Tensor, None, int, tuple[int, int]]:
@@ -176,12 +176,6 @@ def _split_kernel(kernel: Tensor, step: int) -> tuple[Tensor, None, int, tuple[i
     whole = F.pad(kernel, (0, broad * step - wide, 0, tall * step - high))
     split = whole.view(channels, entries, tall, step, broad, step).flip((2, 4)).permute(1, 3, 5, 0, 2, 4)
     return split.reshape(entries * step * step, channels, tall, broad), None, 1, (tall - 1, broad - 1)
-
-
-def _crops(have: Sequence[int], want: Sequence[int], padding: Sequence[int]) -> tuple[int, ...]:
-    """What `pad` must add at (or, negative, take from) the two ends of each side, last side first."""
-    ends = [(-pad, wide + pad - size) for size, wide, pad in zip(have, want, padding, strict=True)]
-    return tuple(end for pair in reversed(ends) for end in pair)
 
 
 class Scale(Affine):

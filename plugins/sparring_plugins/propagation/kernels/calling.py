@@ -58,6 +58,14 @@ def box_kernels() -> Any:
 
 
 @cache
+def picture_kernels() -> Any:
+    """The compiled loops over pictures."""
+    from sparring_plugins.propagation.kernels import interleaving
+
+    return interleaving
+
+
+@cache
 def row_kernels() -> Any:
     """The compiled loops over rows; importing numba takes as long as many bounds."""
     from sparring_plugins.propagation.kernels import moving

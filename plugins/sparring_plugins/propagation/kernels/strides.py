@@ -1,4 +1,4 @@
-"""Numbers apart by their places between two strides, and matrices turned round, a few registers at a time.
+"""Numbers apart by their places between two strides and together again, and matrices turned, by whole registers.
 
 Compilers read numbers that lie a stride apart one by one, or by instructions that do no better. Here whole registers
 are read, and shuffled.
@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from sparring_plugins.propagation.kernels.compiling import exact_part
 
-__all__ = ["LARGEST_STRIDE", "SQUARE", "apart", "turn"]
+__all__ = ["LARGEST_STRIDE", "SQUARE", "apart", "together", "turn"]
 
 LARGEST_STRIDE = 4
 SQUARE = 8
@@ -24,23 +24,16 @@ SQUARE = 8
 _INDEX = ir.IntType(64)
 
 
-def _shuffled(lanes: int, stride: int) -> Any:
-    """Of `lanes * stride` numbers every `stride`-th, from the first, the second ... on, `lanes` of each."""
+def _shuffled(lanes: int, stride: int, back: bool) -> Any:
+    """Of `lanes * stride` numbers every `stride`-th to a plane, from the first, the second ... on; or `back`."""
 
     @intrinsic
-    def shuffled(typing_context: Any, source: Any, to: Any, plane: Any, like: Any) -> Any:
+    def shuffled(typing_context: Any, whole: Any, planes: Any, plane: Any, like: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            kind, bits = context.get_value_type(like), like.bitwidth
-            source, to, plane, _ = arguments
-            start, end = (builder.inttoptr(place, kind.as_pointer()) for place in (source, to))
-            whole = builder.bitcast(start, ir.VectorType(kind, lanes * stride).as_pointer())
-            numbers = builder.load(whole, align=bits // 8)
-            for first in range(stride):
-                places = [ir.Constant(ir.IntType(32), first + stride * lane) for lane in range(lanes)]
-                mask = ir.Constant(ir.VectorType(ir.IntType(32), lanes), places)
-                found = builder.shuffle_vector(numbers, ir.Constant(numbers.type, ir.Undefined), mask)
-                there = builder.gep(end, [builder.mul(plane, _INDEX(first))])
-                builder.store(found, builder.bitcast(there, found.type.as_pointer()), align=bits // 8)
+            kind, align = context.get_value_type(like), like.bitwidth // 8
+            whole, planes = (builder.inttoptr(place, kind.as_pointer()) for place in arguments[:2])
+            there = [builder.gep(planes, [builder.mul(arguments[2], _INDEX(first))]) for first in range(stride)]
+            (_together if back else _apart)(builder, kind, align, whole, there, lanes)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, types.int64, like), generate
@@ -48,47 +41,84 @@ def _shuffled(lanes: int, stride: int) -> Any:
     return shuffled
 
 
-def _line(stride: int) -> Any:
-    """`apart` for one stride."""
-    wide, half, few, single = (_shuffled(lanes, stride) for lanes in (16, 8, 4, 1))
+def _vector(builder: Any, place: Any, kind: Any, lanes: int) -> Any:
+    return builder.bitcast(place, ir.VectorType(kind, lanes).as_pointer())
+
+
+def _picked(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
+    """Numbers of two vectors at these places."""
+    return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(places)), places))
+
+
+def _apart(builder: Any, kind: Any, align: int, whole: Any, planes: list[Any], lanes: int) -> None:
+    stride = len(planes)
+    numbers = builder.load(_vector(builder, whole, kind, lanes * stride), align=align)
+    nothing = ir.Constant(numbers.type, ir.Undefined)
+    for first, plane in enumerate(planes):
+        found = _picked(builder, numbers, nothing, [first + stride * lane for lane in range(lanes)])
+        builder.store(found, _vector(builder, plane, kind, lanes), align=align)
+
+
+def _together(builder: Any, kind: Any, align: int, whole: Any, planes: list[Any], lanes: int) -> None:
+    stride, numbers = len(planes), builder.load(_vector(builder, planes[0], kind, lanes), align=align)
+    for plane in planes[1:]:
+        found = builder.load(_vector(builder, plane, kind, lanes), align=align)
+        # Both as long as the longer one, then one behind the other.
+        longer = [min(lane, lanes) for lane in range(numbers.type.count)]
+        found = _picked(builder, found, ir.Constant(found.type, ir.Undefined), longer)
+        numbers = _picked(builder, numbers, found, list(range(numbers.type.count + lanes)))
+    nothing = ir.Constant(numbers.type, ir.Undefined)
+    order = [lanes * (place % stride) + place // stride for place in range(lanes * stride)]
+    numbers = _picked(builder, numbers, nothing, order)
+    builder.store(numbers, _vector(builder, whole, kind, lanes * stride), align=align)
+
+
+def _line(stride: int, back: bool) -> Any:
+    """`apart` or `together` for one stride."""
+    wide, half, few, single = (_shuffled(lanes, stride, back) for lanes in (16, 8, 4, 1))
 
     @exact_part
-    def line(source: int, to: int, count: int, plane: int, size: int, one: Any) -> None:
+    def line(whole: int, planes: int, count: int, plane: int, size: int, one: Any) -> None:
         lanes = 16 if count >= 16 else 8 if count >= 8 else 4 if count >= 4 else 1
         place = 0
         while place < count:
             place = min(place, count - lanes)  # the last ones are read again where they fill no register
-            given, found = source + size * stride * place, to + size * place
+            here, there = whole + size * stride * place, planes + size * place
             if lanes == 16:
-                wide(given, found, plane, one)
+                wide(here, there, plane, one)
             elif lanes == 8:
-                half(given, found, plane, one)
+                half(here, there, plane, one)
             elif lanes == 4:
-                few(given, found, plane, one)
+                few(here, there, plane, one)
             else:
-                single(given, found, plane, one)
+                single(here, there, plane, one)
             place += lanes
 
     return line
 
 
-_single, _double, _triple, _quadruple = (_line(stride) for stride in range(1, LARGEST_STRIDE + 1))
+def _lines(back: bool) -> Any:
+    """`apart` or `together` for all strides."""
+    single, double, triple, quadruple = (_line(stride, back) for stride in range(1, LARGEST_STRIDE + 1))
+
+    @exact_part
+    def lines(whole: int, planes: int, count: int, stride: int, plane: int, size: int, one: Any) -> None:
+        if stride == 1:
+            single(whole, planes, count, plane, size, one)
+        elif stride == 2:
+            double(whole, planes, count, plane, size, one)
+        elif stride == 3:
+            triple(whole, planes, count, plane, size, one)
+        else:
+            quadruple(whole, planes, count, plane, size, one)
+
+    return lines
 
 
-@exact_part
-def apart(source: int, to: int, count: int, stride: int, plane: int, size: int, one: Any) -> None:
-    """Write `count` times `stride` numbers as [stride, plane], of which the first `count` columns are filled.
-
-    `source` and `to` are addresses of numbers of `size` bytes; `stride` is at most `LARGEST_STRIDE`.
-    """
-    if stride == 1:
-        _single(source, to, count, plane, size, one)
-    elif stride == 2:
-        _double(source, to, count, plane, size, one)
-    elif stride == 3:
-        _triple(source, to, count, plane, size, one)
-    else:
-        _quadruple(source, to, count, plane, size, one)
+apart, together = _lines(back=False), _lines(back=True)
+"""`(whole, planes, count, stride, plane, size, one)`: `count` times `stride` numbers as the first `count` columns of
+[stride, plane], or from there. `whole` and `planes` are addresses of numbers of `size` bytes, and `stride` is at most
+`LARGEST_STRIDE`."""
 
 
 @intrinsic
