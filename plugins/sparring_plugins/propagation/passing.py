@@ -18,10 +18,10 @@ from torch import Tensor
 
 from sparring_plugins.propagation.curves import ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.kernels.calling import ONE, address, register, run_kernels
-from sparring_plugins.propagation.patience import patience
+from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.runs import Run, Step
-from sparring_plugins.propagation.scratch import scratch
+from sparring_plugins.propagation.scratch import Loan, scratch
 
 __all__ = ["LOOSE", "gradients", "passed"]
 
@@ -104,17 +104,16 @@ class _Call:
         plan, dtype = self.plan, self.center.dtype
         size = plan.total * dtype.itemsize
         space = scratch(size + 8 * plan.places)
-        with patience("compiling bounds with gradients, once on this machine; it takes half a minute"):
-            run_kernels()[kernel](
-                self.table.ctypes.data, plan.shares.ctypes.data, self.center.data_ptr(), self.reach.data_ptr(),
-                *addresses, space, plan.total, plan.part, space + size, len(self.weights) - 1, self.batch, self.piece,
-                register(), floor(dtype), ONE[dtype],
-            )  # fmt: skip
+        patiently(
+            run_kernels()[kernel], dtype, self.table.ctypes.data, plan.shares.ctypes.data, self.center.data_ptr(),
+            self.reach.data_ptr(), *addresses, space, plan.total, plan.part, space + size, len(self.weights) - 1,
+            self.batch, self.piece, register(), floor(dtype), ONE[dtype],
+        )  # fmt: skip
 
 
 def passed(
     run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, keep: bool
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Loan | None]:
     """Ends behind the last layer, or values of its curve there, [2, batch, outputs]; and boxes for the way back.
 
     Values are off by `LOOSE` spacings where the curve is S-shaped.
@@ -125,17 +124,17 @@ def passed(
         center: of the input, [batch, inputs], contiguous.
         reach: see `ends`, likewise.
         piece: the most samples at a time.
-        keep: whether there will be a way back; else there are no boxes.
+        keep: whether there will be a way back; else there are no boxes, and None.
     """
     call = _Call(run, parameters, center, reach, piece)
     found = center.new_empty((2, call.batch, call.weights[-1].shape[0]))
-    kept = center.new_empty(call.plan.room if keep else 0)
-    call.run("there", found.data_ptr(), kept.data_ptr() if keep else 0, call.plan.room)
+    kept = Loan(call.plan.room * center.itemsize) if keep else None
+    call.run("there", found.data_ptr(), 0 if kept is None else kept.address, call.plan.room)
     return found, kept
 
 
 def gradients(
-    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: Tensor,
+    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: Loan,
     given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool,
 ) -> list[Tensor | None]:  # fmt: skip
     """In the corners of the input [2, batch, inputs], and in each weight and bias.
@@ -152,11 +151,11 @@ def gradients(
         to_region: whether the corners have.
     """
     call = _Call(run, parameters, center, reach, piece)
-    found = [torch.zeros_like(part) if part is not None and want else None
+    found = [torch.empty_like(part, memory_format=torch.contiguous_format) if part is not None and want else None
              for part, want in zip(parameters, wanted, strict=True)]  # fmt: skip
     to_both = center.new_empty((2, *center.shape)) if to_region else None
     call.table[:, TO_WEIGHT] = [address(part) for part in found[::2]]
     call.table[:, TO_BIAS] = [address(part) for part in found[1::2]]
     below, above = (part.contiguous() for part in given)
-    call.run("back", below.data_ptr(), above.data_ptr(), kept.data_ptr(), call.plan.room, address(to_both))
+    call.run("back", below.data_ptr(), above.data_ptr(), kept.address, call.plan.room, address(to_both))
     return [to_both, *found]

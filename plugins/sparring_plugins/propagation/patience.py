@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["patience"]
+__all__ = ["patience", "patiently"]
 
 
 @contextmanager
@@ -23,3 +24,17 @@ def patience(what: str, seconds: float = 2.0) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+_met: set[tuple[Callable[..., Any], Hashable]] = set()
+"""Kernels and types for which there is machine code in this process."""
+
+
+def patiently(kernel: Callable[..., Any], types: Hashable, *arguments: Any) -> None:
+    """Call a kernel with arguments of such types, which is compiled at first."""
+    if (kernel, types) in _met:
+        kernel(*arguments)
+        return
+    with patience("compiling the bounds of networks, once on this machine; it takes half a minute"):
+        kernel(*arguments)
+    _met.add((kernel, types))

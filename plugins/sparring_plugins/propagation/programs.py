@@ -23,7 +23,7 @@ from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kernels import tables
 from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, alone, register
 from sparring_plugins.propagation.packing import CHUNK, Program, program_of
-from sparring_plugins.propagation.patience import patience
+from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.propagation import Inner
 from sparring_plugins.propagation.scratch import scratch
 
@@ -70,13 +70,7 @@ def bounds(
         batch, program.samples, count, program.chunk, program.total, program.work, MODES.index(inner),
         CHOICES.index(slope), register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
     )  # fmt: skip
-    types = center.dtype, program.wide
-    if types in _met:
-        _kernel().run(*arguments)
-    else:
-        with patience("compiling the bounds of networks, once on this machine; it takes half a minute"):
-            _kernel().run(*arguments)
-        _met.add(types)
+    patiently(_kernel().run, (center.dtype, program.wide), *arguments)
     below, above = found.unbind()
     return below, above
 
@@ -88,10 +82,6 @@ def _ends(region: Region) -> tuple[Tensor, Tensor | None, float]:
         return ball[0].contiguous(), None, ball[1]
     low, high = region.corners
     return low.contiguous(), high.contiguous(), 0.0
-
-
-_met: set[tuple[torch.dtype, torch.dtype]] = set()
-"""Types for which there is machine code in this process."""
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Memory for compiled calls, kept from one to the next: to get some anew from the system may take half of the time."""
+"""Memory for compiled calls, used again and again: to get some anew from the system may take half of the time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import torch
 from torch import Tensor
 
-__all__ = ["scratch"]
+__all__ = ["Loan", "scratch"]
 
 
 class _Kept(threading.local):
@@ -23,6 +23,37 @@ def scratch(size: int) -> int:
     """Address of so many bytes, which nobody else uses until this thread asks again."""
     space = _kept.space
     if space is None or len(space) < size:
-        with torch.inference_mode(False):
-            space = _kept.space = torch.empty(size, dtype=torch.uint8)
+        space = _kept.space = _new(size)
     return space.data_ptr()
+
+
+SPARE = 4
+"""Pieces of memory that wait for the next loan, the largest of `MOST` bytes."""
+MOST = 1 << 26
+_spare: list[Tensor] = []
+
+
+class Loan:
+    """So many bytes for whoever holds this object; when it goes they are for the next one."""
+
+    def __init__(self, size: int) -> None:
+        try:
+            space = _spare.pop()
+        except IndexError:
+            space = None
+        self._space = space if space is not None and len(space) >= size else _new(size)
+
+    @property
+    def address(self) -> int:
+        """Where they lie."""
+        return self._space.data_ptr()
+
+    def __del__(self, spare: list[Tensor] = _spare) -> None:
+        # Bound when the class was made: at the end of the process the module may be gone before its objects.
+        if len(spare) < SPARE and len(self._space) <= MOST:
+            spare.append(self._space)
+
+
+def _new(size: int) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.empty(size, dtype=torch.uint8)

@@ -97,32 +97,32 @@ class _Box(torch.autograd.Function):
         ctx: Any, graph: Graph, run: Run, region: Region, parts: list[Tensor], both: Tensor | None,
         *parameters: Tensor | None,
     ) -> Any:  # fmt: skip
-        ctx.run, ctx.region, ctx.parts, found = run, region, len(parts), tuple[Tensor, ...]()
+        ctx.run, ctx.region, ctx.kept, found = run, region, None, None
         if _few(run, region):
             low, high = Boxes(graph, region, keep=False).interval(run.place)
         else:
-            found = passed(run, parameters, *_start(run, region, both), _piece(run), keep=True)
-            low, high = _tight(run, found[0])
+            found, ctx.kept = passed(run, parameters, *_start(run, region, both), _piece(run), keep=True)
+            low, high = _tight(run, found)
         # The region's own tensors are kept to see that they are the same still.
-        ctx.save_for_backward(both, *parameters, *parts, *(found if run.steps[-1].curve is not None else found[1:]))
+        ctx.save_for_backward(both, None if run.steps[-1].curve is None else found, *parameters, *parts)
         return low, high
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> Any:
-        run, region, (both, *saved) = ctx.run, ctx.region, ctx.saved_tensors
-        count = 2 * len(run.steps)
-        parameters, kept = saved[:count], saved[count + ctx.parts :]
+        run, region, (both, found, *saved) = ctx.run, ctx.region, ctx.saved_tensors
+        parameters = saved[: 2 * len(run.steps)]
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
         start, piece = _start(run, region, both), _piece(run)
-        if not kept:
-            kept = passed(run, parameters, *start, piece, keep=True)
+        kept, ctx.kept = ctx.kept, None  # as torch lets go of what it kept; who comes again waits for it
+        if kept is None:
+            found, kept = passed(run, parameters, *start, piece, keep=True)
         if run.steps[-1].curve is not None:
-            slopes = _slopes(run.steps[-1], kept[0])
+            slopes = _slopes(run.steps[-1], found)
             given = given[0] * slopes[0], given[1] * slopes[1]
         wanted = ctx.needs_input_grad[5:]
-        found = gradients(run, parameters, *start, piece, kept[-1], given, wanted, both is not None)
-        return None, None, None, None, *found
+        gradient = gradients(run, parameters, *start, piece, kept, given, wanted, both is not None)
+        return None, None, None, None, *gradient
 
 
 def _slopes(step: Step, values: Tensor) -> Tensor:

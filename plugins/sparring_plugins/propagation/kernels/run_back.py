@@ -40,7 +40,7 @@ def way_back(
     space: int, total: int, part: int, places: int, last: int, batch: int, piece: int, register: int, floor: float,
     one: Any,
 ) -> None:  # fmt: skip
-    """Add to gradients in weights and biases, and write those in the input's corners.
+    """Write gradients in weights and biases, and those in the input's corners.
 
     Of the arguments, beside those of `run_there.there`:
         to_low, to_high: gradients in the ends behind the last layer, before its curve, [batch, outputs].
@@ -128,7 +128,11 @@ def _sums(row: Any, at: int, count: int, lines: Any, places: int, fresh: bool, g
     size, m = numbers.itemsize, row[OUTPUTS]
     wide, step = step_of(m, register, size), step_of(row[INPUTS], register, size)
     if row[TO_BIAS] != 0:
-        _add_up(part_of(at, count * wide, given)[0], wide, carray(view_of(row[TO_BIAS], one), (m,)))
+        total = carray(view_of(row[TO_BIAS], one), (m,))
+        if fresh:
+            for k in range(m):
+                total[k] = one - one
+        _add_up(part_of(at, count * wide, given)[0], wide, total)
     if row[TO_WEIGHT] == 0:
         return
     for k in range(count):
@@ -170,7 +174,7 @@ def _add_up(values: Any, step: int, total: Any) -> None:
 
 @exact_part
 def _to_weight(row: Any, share: float, given: Any) -> None:
-    """Add the sums over all pieces: products with centres, and a share of those with reaches, signed as the weight."""
+    """Write sums over all pieces: products with centres, and a share of those with reaches, signed as the weight."""
     _, _, space, _, _, _, register, one, _ = given
     n, m, step = row[INPUTS], row[OUTPUTS], step_of(row[INPUTS], register, space.itemsize)
     weight, found = carray(view_of(row[WEIGHT], one), (m, n)), carray(view_of(row[TO_WEIGHT], one), (m, n))
@@ -186,4 +190,4 @@ def _signed(weight: Any, own: Any, apart: Any, share: Any, found: Any, zero: Any
     for k in range(weight.size):
         w = weight[k]
         more = share * apart[k]
-        found[k] += own[k] + (more if w > zero else -more if w < zero else zero)
+        found[k] = own[k] + (more if w > zero else -more if w < zero else zero)
