@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import operator
 import weakref
-from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.precision import check_precision
 from sparring_plugins.propagation.rules import RULES
 from sparring_plugins.propagation.trace import trace
@@ -20,6 +19,16 @@ __all__ = ["graph_of"]
 
 EXAMPLES = 3
 """Samples in the example that is traced: a number that seldom is a size of something else."""
+TABLES = (dict, list)
+"""What attributes may keep parts, parameters and options in."""
+UNHEEDED = frozenset(
+    f"_{name}" for name in (
+        "backward_pre_hooks", "backward_hooks", "forward_hooks_with_kwargs", "forward_hooks_always_called",
+        "forward_pre_hooks_with_kwargs", "state_dict_hooks", "state_dict_pre_hooks", "load_state_dict_pre_hooks",
+        "load_state_dict_post_hooks",
+    )
+)  # fmt: skip
+"""Tables of every module of torch that its values do not depend on, or not unless another one changes as well."""
 
 _kept: weakref.WeakKeyDictionary[nn.Module, dict[Any, tuple[Graph, _Snapshot]]] = weakref.WeakKeyDictionary()
 
@@ -31,7 +40,7 @@ class _Snapshot:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        tables = [table for part in module.modules() for table in _tables(part)]
+        tables = _tables(module)
         # Most have nothing in them, which is quick to see.
         self._empty = [table for table in tables if not table]
         self._tables = [table for table in tables if table]
@@ -47,12 +56,13 @@ class _Snapshot:
         return all(map(operator.is_, chain.from_iterable(self._values), self._then))
 
 
-def _tables(part: nn.Module) -> Iterator[Any]:
-    """The attributes of a module, and every dict or list among them."""
-    yield part.__dict__
-    for value in part.__dict__.values():
-        if isinstance(value, dict | list):
-            yield value
+def _tables(module: nn.Module) -> list[Any]:
+    """The attributes of each part of a module, and every dict or list among them."""
+    found: list[Any] = []
+    for part in paths_of(module):
+        found.append(part.__dict__)
+        found += [value for name, value in part.__dict__.items() if name not in UNHEEDED and isinstance(value, TABLES)]
+    return found
 
 
 def graph_of(module: nn.Module, center: Tensor) -> Graph:
@@ -63,8 +73,7 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     if found is not None and found[1].holds():
         check_precision(found[0], center)
         return found[0]
-    with torch.no_grad():
-        example = center[:1].detach().expand(EXAMPLES, *center.shape[1:]).contiguous()
+    example = center[:1].detach().expand(EXAMPLES, *center.shape[1:])
     # The snapshot comes first: what changes while tracing must not go unseen.
     snapshot = _Snapshot(module)
     graph = trace(module, example, RULES)
