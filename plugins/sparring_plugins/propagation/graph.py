@@ -23,8 +23,7 @@ class Graph:
 
     def __post_init__(self) -> None:
         for node in self.nodes:
-            if isinstance(node, Affine):
-                node.parts = len(self.nodes)
+            node.parts = len(self.nodes)
 
     @property
     def output(self) -> int:

@@ -34,6 +34,9 @@ def magnitude(interval: Interval) -> Tensor:
 class Node(ABC):
     """One operation; `inputs` are places of earlier nodes in the graph, `shape` is without the batch."""
 
+    parts: int = 0
+    """How many nodes the graph has: their shares of a bound are added up."""
+
     def __init__(self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...]) -> None:
         self.name, self.inputs, self.shape = name, inputs, shape
 
@@ -67,8 +70,6 @@ class Affine(Node):
 
     terms: int = 1
     """Most products in one sum, of the map or of its adjoint; 0 where values are only moved, without rounding."""
-    parts: int = 0
-    """How many nodes the graph has: their shares of a bound are added up."""
 
     @property
     def fan(self) -> int:

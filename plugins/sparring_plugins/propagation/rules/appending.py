@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from sparring_plugins.propagation.trace import Tracing
 __all__ = ["added", "constant", "curved", "expanded", "multiplied", "permuted", "reshaped", "scaled", "sliced"]
 
 Fetch = Callable[[], Tensor]
+DOMAINS = frozenset({Log, Reciprocal, Rsqrt, Sqrt})
+"""Curves that are not defined everywhere."""
 
 
 def constant(tracing: Tracing, x: Ref, value: Any) -> Fetch:
@@ -82,18 +85,18 @@ def expanded(tracing: Tracing, path: str, x: Ref, shape: tuple[int, ...]) -> Ref
 
 def curved(tracing: Tracing, path: str, x: Ref, curve: Curve) -> Ref:
     """A curve at each element."""
-    placed = Within(curve, path) if isinstance(curve, Log | Reciprocal | Rsqrt | Sqrt) else curve
+    placed = Within(curve, path) if type(curve) in DOMAINS else curve
     return _of_numbers(tracing, path, lambda x: tracing.add(Elementwise(path, (x.place,), x.shape, placed), x), x)
 
 
 def scaled(tracing: Tracing, path: str, x: Ref, factor: Fetch | None, shift: Fetch | None) -> Ref:
     """`x * factor + shift` for constants."""
-    shape = torch.Size(x.shape)
+    shape = x.shape
     for part in (factor, shift):
-        shape = shape if part is None else torch.broadcast_shapes(shape, part().shape)
+        shape = shape if part is None else _broadcast(shape, part().shape)
 
     def append(x: Ref) -> Ref:
-        return tracing.add(Scale(path, (x.place,), tuple(shape) or (1,), x.shape, factor, shift), x)
+        return tracing.add(Scale(path, (x.place,), shape or (1,), x.shape, factor, shift), x)
 
     return append(x) if shape else _of_numbers(tracing, path, append, x)
 
@@ -127,7 +130,15 @@ def _together(tracing: Tracing, first: Ref, second: Ref) -> tuple[int, ...]:
     """The shape of an operation on two nodes."""
     if len(first.shape) != len(second.shape):
         raise tracing.refuse(f"{tracing.doing} of shapes {list(first.shape)} and {list(second.shape)} for each sample")
-    return tuple(torch.broadcast_shapes(first.shape, second.shape))
+    return _broadcast(first.shape, second.shape)
+
+
+def _broadcast(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...]:
+    """What `torch.broadcast_shapes` gives, which takes a third of a second when it is first called."""
+    sides = list(zip_longest(reversed(first), reversed(second), fillvalue=1))
+    if any(one != other and 1 not in (one, other) for one, other in sides):
+        raise RuntimeError(f"shapes {list(first)} and {list(second)} do not broadcast")
+    return tuple(other if one == 1 else one for one, other in reversed(sides))
 
 
 def _of_numbers(tracing: Tracing, path: str, append: Callable[..., Ref], *refs: Ref) -> Ref:

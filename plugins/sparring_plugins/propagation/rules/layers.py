@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,9 +23,16 @@ Fetch = Callable[[], Tensor]
 def attribute(module: nn.Module, name: str) -> Live | None:
     """A parameter or buffer of a module by reference, None where it has none."""
     known = module._parameters.get(name)
-    if known is not None and not hasattr(type(module), name):
+    kind: Any = type(module)
+    if known is not None and not _hides(kind, name):
         return Live(lambda: known)  # another one in its place is another graph (see `kept_graphs`)
     return None if getattr(module, name) is None else Live(lambda: getattr(module, name))
+
+
+@lru_cache(maxsize=256)
+def _hides(kind: Hashable, name: str) -> bool:
+    """Whether a class has something of its own under a parameter's name."""
+    return hasattr(kind, name)
 
 
 def _linear(tracing: Tracing, path: str, input: Ref, weight: Any, bias: Any = None) -> Ref:
