@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,35 +20,43 @@ from operation_networks import NETWORKS, Program
 from sparring import Region
 from sparring.errors import RefusedError
 from sparring_plugins.bounds.crown import Crown
-from sparring_plugins.propagation import tracer
+from sparring_plugins.propagation.directly import Directly
 from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.paths import paths_of
+from sparring_plugins.propagation.rules import RULES
+from sparring_plugins.propagation.trace import Tracing
+from sparring_plugins.propagation.tracer import symbolically
 
 BY_NAME = {network.name: network for network in NETWORKS}
 UNQUICK = {"gru-two-steps", "beside-constants"}
 """These hand stand-ins to functions that take none, and so are traced by torch.fx as it comes."""
 
 
-def paths(graph: fx.Graph) -> list[list[str]]:
-    stacks = (node.meta.get("nn_module_stack") or {} for node in graph.nodes if node.op != "output")
-    return [[path for path, _ in stack.values()] for stack in stacks]
+def written(module: nn.Module, inputs: Tensor, quick: bool) -> list[tuple[object, ...]]:
+    """The nodes of both ways of tracing: what they are, their names, inputs and shapes, and what they give."""
+    tracing = Tracing(RULES)
+    with torch.no_grad():
+        if quick:
+            result = Directly(tracing, module, paths_of(module)).run(inputs)
+        else:
+            result = symbolically(tracing, module, inputs)
+        found = [inputs]
+        for node in tracing.nodes[1:]:
+            found.append(node.value(*(found[place] for place in node.inputs)))
+    nodes = [(type(node), node.name, node.inputs, node.shape) for node in tracing.nodes]
+    return [*zip(nodes, (value.tolist() for value in found), strict=True), result.place]
 
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_quick_traces_are_those_of_torch(name):
     module = BY_NAME[name].module(torch.float64)
-    if tracer.chain_of(module) is not None:
-        assert tracer.symbolic(module).graph is None
-        return
+    draw = torch.Generator().manual_seed(1)
+    inputs = torch.randn(2, *BY_NAME[name].shape, generator=draw, dtype=torch.float64) + BY_NAME[name].shift
     if name in UNQUICK:
         with pytest.raises(TypeError):
-            tracer._quickly(module)
+            written(module, inputs, quick=True)
         return
-    quick = tracer._quickly(module).graph
-    with torch.no_grad():
-        slow = tracer._Tracer(wraps=True).trace(tracer._double(module, {}, None))
-    assert quick is not None
-    assert str(quick) == str(slow)
-    assert paths(quick) == paths(slow)
+    assert written(module, inputs, quick=True) == written(module, inputs, quick=False)
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -159,9 +170,6 @@ def test_modules_are_bounded_as_what_they_are(name):
 def test_chains_inside_are_one_operation_to_the_tracer():
     chain = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.ReLU(), nn.Linear(4, 4)))
     module = Program(lambda m, x: m.chain(x) + x, chain=chain)
-    graph = tracer._quickly(module).graph
-    assert graph is not None
-    assert [node.target for node in graph.nodes if node.op == "call_module"] == ["chain"]
     names = [node.name for node in graph_of(module, torch.zeros(1, 4)).nodes]
     assert names[1:4] == ["chain.0", "chain.1.0", "chain.1.1"]
 
@@ -208,3 +216,93 @@ def test_an_operation_that_does_not_fit_is_named():
         graph_of(module, torch.zeros(1, 5))
     with pytest.raises(RefusedError, match="the traced graph of Odd differs"):
         graph_of(module, torch.zeros(1, 4))
+
+
+class Catching(nn.Module):
+    """Goes on where an operation raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with contextlib.suppress(RefusedError):
+            x = torch.special.erfcx(self.layer(x)) * 0 + x
+        return torch.relu(x)
+
+
+def test_a_refused_operation_is_refused_whatever_the_module_makes_of_it():
+    with pytest.raises(RefusedError, match=r"no rule for special_erfcx at 'special_erfcx'"):
+        graph_of(Catching(), torch.zeros(1, 4))
+
+
+def test_what_torch_fx_refuses_is_told_before_operations_without_a_rule():
+    module = Program(lambda m, x: x * 2 if torch.special.erfcx(x).sum() > 0 else x)
+    with pytest.raises(RefusedError, match=r"cannot be traced by torch.fx: symbolically traced variables"):
+        graph_of(module, torch.zeros(1, 4))
+
+
+class Shared(nn.Module):
+    """Holds one layer in two places, and the weight of another in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+        self.again, self.nothing, self.held = self.body[0], None, [self.body[0].weight, torch.ones(4)]
+
+    def forward(self, x: Tensor, scale: float = 2.0) -> Tensor:
+        return self.again(self.body(x)) @ self.held[0] + self.held[1] * scale
+
+
+def test_parts_and_tensors_in_several_places():
+    module = Shared()
+    assert paths_of(module) == {part: path for path, part in module.named_modules()}
+    inputs = torch.rand(2, 4)
+    assert written(module, inputs, quick=True) == written(module, inputs, quick=False)
+    graph = graph_of(module, inputs)
+    with torch.no_grad():
+        module.body[0].weight.mul_(-0.5)
+        assert torch.equal(graph.value(inputs), module(inputs))
+
+
+class Keeping(nn.Module):
+    """Keeps what it computes, counts, and switches a layer."""
+
+    scale = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.kept, self.count, self.scale = nn.Linear(4, 4), None, 0, 3.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept, self.count, self.layer.told = self.layer(x), self.count + 1, True
+        return torch.relu(self.kept) * self.scale
+
+
+def test_what_forward_passes_keep_is_left_in_doubles():
+    module = Keeping()
+    low, high = Crown().bound(module, Region(torch.ones(1, 4), 0.0), None)
+    assert type(module.kept) is Tensor
+    assert module.count == 1  # of the comparison alone
+    assert torch.allclose((low + high) / 2, module(torch.ones(1, 4)), atol=1e-6)
+
+
+def test_threads_trace_side_by_side():
+    """One module waits in the middle of its forward pass while another is traced."""
+    inside, done = threading.Event(), threading.Event()
+
+    def waits(m: Program, x: Tensor) -> Tensor:
+        x = m.layer(x)
+        inside.set()
+        assert done.wait(30)
+        return torch.relu(x) + m.shift
+
+    slow = Program(waits, layer=nn.Linear(4, 4), shift=torch.ones(4))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(graph_of, slow, torch.zeros(1, 4))
+        assert inside.wait(30)
+        other = Program(lambda m, x: m.layer(x) * m.shift, layer=nn.Linear(4, 4), shift=torch.ones(4))
+        names = [node.name for node in graph_of(other, torch.zeros(1, 4)).nodes]
+        done.set()
+    assert names == ["input", "layer", "mul"]
+    assert [node.name for node in waiting.result().nodes] == ["input", "layer", "relu", "add"]

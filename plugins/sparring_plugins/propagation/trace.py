@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,10 +15,13 @@ from torch import Tensor, fx, nn
 
 from sparring.errors import RefusedError, RequestError
 from sparring_plugins.propagation.agreement import compare
+from sparring_plugins.propagation.chains import chain_of, is_layer
+from sparring_plugins.propagation.directly import Directly
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.nodes import Input, Node
+from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.references import BATCH, Live, NoRule, Ref
-from sparring_plugins.propagation.tracer import FACTORIES, chain_of, symbolic
+from sparring_plugins.propagation.tracer import FACTORIES, symbolically
 
 __all__ = ["Rule", "Rules", "Tracing", "trace"]
 
@@ -26,6 +29,7 @@ __all__ = ["Rule", "Rules", "Tracing", "trace"]
 Rule = Callable[..., Any]
 """`rule(tracing, path, *args, **kwargs)` takes what the operation takes; for a module it comes first."""
 
+SEQUENCES = (list, tuple)
 PARTS = frozenset({operator.getitem, builtins.getattr})
 
 
@@ -41,29 +45,48 @@ class Rules:
 class Tracing:
     """Runs a traced module once on an example and writes down a node for each operation on the input."""
 
-    def __init__(self, module: nn.Module, rules: Rules) -> None:
-        self._origin, self._rules, self.nodes = module, rules, list[Node]()
-        self._symbolic = symbolic(module)
+    def __init__(self, rules: Rules) -> None:
+        self._rules, self._here, self.doing = rules, "", ""
+        self.nodes: list[Node] = []
         # What each node stands for, and the places of its inputs among all nodes.
-        self._here, self.doing, self._done = "", "", list[tuple[str, tuple[int, ...]]]()
+        self._done: list[tuple[str, tuple[int, ...]]] = []
         self._overwritten: set[object] = set()
 
-    def run(self, example: Tensor) -> Any:
-        """What the module gives: a reference to its node, where all is well."""
-        graph = self._symbolic.graph
-        if graph is None:
-            return self._returned(self._along("", self._origin, self._given(example)))
-        found: dict[fx.Node, Any] = {}
-        for node in graph.nodes:
-            self._here = _place(node)
-            args, kwargs = fx.node.map_arg((node.args, node.kwargs), found.__getitem__)
-            if node.op == "output":
-                return self._returned(args[0])
-            if node.op == "placeholder":
-                found[node] = self._placeholder(str(node.target), args, example)
-            else:
-                found[node] = getattr(self, f"_{node.op}")(node.target, args, kwargs)
-        raise AssertionError("a graph has an output")
+    def given(self, example: Any) -> Ref:
+        """The network's input, and the first node."""
+        self.nodes.append(Input("input", (), tuple(example.shape[1:])))
+        self._done.append(("", ()))
+        return Ref(0, self.nodes[0].shape, example)
+
+    def operation(self, kind: str, where: str, target: Any, args: Any, kwargs: Any) -> Any:
+        """What an operation gives, a reference to its node where that depends on the input.
+
+        Args:
+            kind: `call_module`, `call_function` or `call_method`.
+            where: the path of a module, or the place of a function or a method in one.
+            target: a module, a function, or the name of a method.
+            args: what it takes.
+            kwargs: likewise, by name.
+        """
+        self._here = where
+        if kind == "call_module":
+            return self._module(target, args, kwargs)
+        if kind == "call_method":
+            return self._method(target, args, kwargs)
+        return self._called(self._rules.functions.get(target), target, args, kwargs)
+
+    def along(self, path: str, layers: Mapping[str, nn.Module], value: Any) -> Any:
+        """A chain of layers, each of what the one before gives."""
+        for name, layer in layers.items():
+            self._here = path + name
+            value = self._layer(layer, (value,), {})
+        return value
+
+    def returned(self, value: Any) -> Any:
+        """What the module returns."""
+        self._here = "output"
+        self._look(value)
+        return value
 
     def add(self, node: Node, *refs: Ref, view: bool = False) -> Ref:
         """Append a node of these inputs. A view shares the first one's memory."""
@@ -99,45 +122,16 @@ class Tracing:
                 break
         return self.refuse(f"{self.doing} as it is used ({' '.join(str(error).split())})")
 
-    def _given(self, example: Any) -> Ref:
-        """The network's input."""
-        self.nodes.append(Input("input", (), tuple(example.shape[1:])))
-        self._done.append(("", ()))
-        return Ref(0, self.nodes[0].shape, example)
-
-    def _placeholder(self, target: str, args: Any, example: Tensor) -> Any:
-        """The network's only input; others have what they are if nobody gives them."""
-        if self.nodes and not args:
-            raise RefusedError(f"bounds: the module takes a second input {target!r}, concatenate them into one")
-        if self.nodes:
-            return args[0]
-        return self._given([example] if target.startswith("*") else example)
-
-    def _get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """A parameter or buffer, by reference to where it lies."""
-        owner, _, name = str(target).rpartition(".")
-        holder = self._origin.get_submodule(owner)
-        if hasattr(holder, name):
-            return Live(lambda: getattr(holder, name))
-        return getattr(self._symbolic.holder.get_submodule(owner), name)
-
-    def _call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+    def _module(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         """A module of torch, by the rule for the type whose forward pass it has."""
-        module = self._origin.get_submodule(str(target))
-        if type(module) is nn.Sequential and len(args) == 1 and not kwargs:
-            return self._along(f"{target}.", module, args[0])
+        layers = chain_of(module) if len(args) == 1 and not kwargs else None
+        if layers is not None:
+            return self.along(f"{self._here}.", layers, args[0])
         return self._layer(module, args, kwargs)
-
-    def _along(self, path: str, chain: nn.Module, value: Any) -> Any:
-        """A chain of layers, each of what the one before gives."""
-        for name in chain_of(chain) or []:
-            self._here = path + name
-            value = self._layer(chain.get_submodule(name), (value,), {})
-        return value
 
     def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self.doing = type(module).__name__
-        if not any(isinstance(value, Ref) for value in _flat((args, kwargs))):
+        if not _depend(args) and not _depend(kwargs):
             return Live(lambda: module(*_now(args), **_now(kwargs)))
         own: Any = type(module)
         for kind in own.__mro__:
@@ -145,30 +139,20 @@ class Tracing:
                 return self._ruled(self._rules.modules[kind], (module, *args), kwargs)
         raise self.refuse(self.doing)
 
-    def _call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """A function, by its rule; without a share of the input it is a constant."""
-        return self._called(self._rules.functions.get(target), target, args, kwargs)
-
-    def _call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """A method of a tensor, likewise; one whose name ends in `_` is the method without it, in place."""
-        name = str(target)
+    def _method(self, name: str, args: Any, kwargs: Any) -> Any:
+        """A method of a tensor by its rule; one whose name ends in `_` is the method without it, in place."""
         stem = name.removesuffix("_")
         if name == stem or name.endswith("__"):
             return self._called(self._rules.methods.get(name), _Method(name), args, kwargs)
         return self.overwrite(args[0], self._called(self._rules.methods.get(stem), _Method(name), args, kwargs))
 
-    def _returned(self, value: Any) -> Any:
-        """What the module returns."""
-        self._look(value)
-        return value
-
     def _called(self, rule: Rule | None, target: Any, args: Any, kwargs: Any) -> Any:
         self.doing = getattr(target, "__name__", str(target))
-        values = list(_flat((args, kwargs)))
+        values = _flat((args, kwargs))
         unknown = next((value for value in values if isinstance(value, NoRule)), None)
         if unknown is not None and not (target in PARTS and isinstance(args[0], tuple)):
             raise self.refuse(unknown.what)
-        if any(isinstance(value, Ref) for value in values):
+        if _depend(values):
             if rule is None:
                 raise self.refuse(self.doing)
             return self._ruled(rule, args, kwargs)
@@ -198,18 +182,10 @@ class Tracing:
 
     def _look(self, values: Any) -> None:
         """Refuse values that an operation in place has changed since."""
-        refs = (value for value in _flat(values) if isinstance(value, Ref))
-        if self._overwritten and any(ref.memory in self._overwritten for ref in refs):
+        if not self._overwritten:
+            return
+        if any(isinstance(value, Ref) and value.memory in self._overwritten for value in _flat(values)):
             raise self.refuse("a value that is used after an operation in place changed it,")
-
-
-def _place(node: fx.Node) -> str:
-    """Where an operation stands, for messages: the path of the innermost module that is being run."""
-    if node.op == "call_module":
-        return str(node.target)
-    stack = node.meta.get("nn_module_stack") or {}
-    inner = [str(path) for path, _ in stack.values()]
-    return inner[-1] if inner and inner[-1] else node.name
 
 
 @cache
@@ -248,17 +224,20 @@ def _in_place(name: str) -> bool:
     return name in IN_PLACE or (name.endswith("_") and not name.endswith("__"))
 
 
-def _flat(values: Any) -> Iterator[Any]:
+def _flat(values: Any) -> list[Any]:
     """Every leaf of nested arguments."""
-    if isinstance(values, list | tuple):
-        for value in values:
-            yield from _flat(value)
-    elif isinstance(values, dict):
-        yield from _flat(list(values.values()))
-    elif isinstance(values, slice):
-        yield from (values.start, values.stop, values.step)
-    else:
-        yield values
+    if isinstance(values, SEQUENCES):
+        return [leaf for value in values for leaf in _flat(value)]
+    if isinstance(values, dict):
+        return [leaf for value in values.values() for leaf in _flat(value)]
+    if isinstance(values, slice):
+        return [values.start, values.stop, values.step]
+    return [values]
+
+
+def _depend(values: Any) -> bool:
+    """Whether anything among nested arguments depends on the input."""
+    return any(isinstance(value, Ref) for value in _flat(values))
 
 
 def _now(values: Any) -> Any:
@@ -277,13 +256,19 @@ def trace(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
     Raises:
         RefusedError: the module cannot be traced, or an operation has no rule; names it with its path.
     """
-    if type(module).__module__.startswith("torch.nn.") and not isinstance(module, nn.Sequential):
-        module = nn.Sequential(module)  # a layer by itself is a layer still, by whose rule it goes
+    if is_layer(module):
+        module = nn.Sequential(module)  # by itself it is a layer still, by whose rule it goes
+    paths = paths_of(module)
+    _look_for_hidden(paths)
     # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
     with torch.inference_mode(False), torch.no_grad():
-        tracing = Tracing(module, rules)
+        tracing = Tracing(rules)
+        result = _quickly(tracing, module, example, paths)
         try:
-            return _traced(tracing, module, example)
+            if result is None:
+                tracing = Tracing(rules)
+                result = symbolically(tracing, module, example)
+            return _compared(tracing, result, module, example)
         except RequestError:
             raise
         except Exception as error:
@@ -291,8 +276,29 @@ def trace(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
             raise tracing.failing(example, error) from error
 
 
-def _traced(tracing: Tracing, module: nn.Module, example: Tensor) -> Graph:
-    result = tracing.run(example)
+def _look_for_hidden(paths: Mapping[nn.Module, str]) -> None:
+    """Refuse modules whose hooks or replaced methods hide what they compute."""
+    for part, path in paths.items():
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise RefusedError(f"bounds: the module at {path!r} has forward hooks, which cannot be traced; remove them")
+        if "forward" in part.__dict__:
+            raise RefusedError(f"bounds: the module at {path!r} has a forward of its own, which cannot be traced")
+
+
+def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[nn.Module, str]) -> Any:
+    """What the module gives, None where that takes torch.fx, which tells what was in the way, or takes it."""
+    layers = chain_of(module)
+    try:
+        if layers is not None:
+            return tracing.returned(tracing.along("", layers, tracing.given(example)))
+        return Directly(tracing, module, paths).run(example)
+    except RequestError:
+        raise
+    except Exception:
+        return None
+
+
+def _compared(tracing: Tracing, result: Any, module: nn.Module, example: Tensor) -> Graph:
     if not isinstance(result, Ref):
         raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
     graph = Graph(_needed(tracing.nodes, result.place))
@@ -306,6 +312,8 @@ def _needed(nodes: list[Node], output: int) -> list[Node]:
     for place in range(output, 0, -1):
         if place in wanted:
             wanted.update(nodes[place].inputs)
+    if len(wanted) == len(nodes):
+        return nodes
     kept = sorted(wanted)
     places = {old: new for new, old in enumerate(kept)}
     for old in kept:
