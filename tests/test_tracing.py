@@ -24,6 +24,7 @@ from sparring_plugins.propagation.directly import Directly
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.rules import RULES
+from sparring_plugins.propagation.rules.appending import _broadcast
 from sparring_plugins.propagation.trace import Tracing
 from sparring_plugins.propagation.tracer import symbolically
 
@@ -306,3 +307,17 @@ def test_threads_trace_side_by_side():
         done.set()
     assert names == ["input", "layer", "mul"]
     assert [node.name for node in waiting.result().nodes] == ["input", "layer", "relu", "add"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((), ()), ((3,), ()), ((), (3,)), ((3,), (1,)), ((1, 4), (3, 1)), ((4,), (3, 1)), ((2, 0), (1,)), ((3,), (4,))],
+)
+def test_shapes_broadcast_as_those_of_torch(first, second):
+    try:
+        wanted = tuple(torch.broadcast_shapes(first, second))
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match="do not broadcast"):
+            _broadcast(first, second)
+    else:
+        assert _broadcast(first, second) == wanted

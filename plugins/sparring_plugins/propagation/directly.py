@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -16,9 +16,7 @@ from sparring_plugins.propagation.chains import chain_of, is_layer
 from sparring_plugins.propagation.doubles import state_of, traced
 from sparring_plugins.propagation.references import Live
 from sparring_plugins.propagation.stand_ins import StandIn
-
-if TYPE_CHECKING:
-    from sparring_plugins.propagation.trace import Tracing
+from sparring_plugins.propagation.trace import Tracing
 
 __all__ = ["Directly"]
 
@@ -29,7 +27,7 @@ RARE = (torch._C.ScriptMethod, torch._ops.HigherOrderOperator)
 
 
 class Directly(fx.proxy.TracerBase):
-    """Runs a double of a module on stand-ins; what `symbolic` and its graph come to, without a graph of torch.fx.
+    """Runs a double of a module on stand-ins: what `symbolically` gives, without a graph of torch.fx.
 
     Modules that give stand-ins to functions which take none make it raise; so does whatever torch.fx refuses.
     """
@@ -85,9 +83,10 @@ class Directly(fx.proxy.TracerBase):
         if is_layer(module) or chain_of(module) is not None:
             return self.create_proxy("call_module", module, args, kwargs)
         outer, self._inside = self._inside, path
-        result = forward(*args, **kwargs)
-        self._inside = outer
-        return result
+        try:
+            return forward(*args, **kwargs)
+        finally:
+            self._inside = outer
 
     def attribute(self, double: nn.Module, name: str, value: Any) -> Any:
         """What a part gives for a tensor among its attributes: a stand-in, where the module itself has it as well."""

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from sparring_plugins.propagation.building import built
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.precision import check_precision
 from sparring_plugins.propagation.rules import RULES
-from sparring_plugins.propagation.trace import trace
 
 __all__ = ["graph_of"]
 
@@ -76,7 +76,7 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     example = center[:1].detach().expand(EXAMPLES, *center.shape[1:])
     # The snapshot comes first: what changes while tracing must not go unseen.
     snapshot = _Snapshot(module)
-    graph = trace(module, example, RULES)
+    graph = built(module, example, RULES)
     check_precision(graph, center)
     graphs[key] = (graph, snapshot)
     return graph

@@ -1,4 +1,4 @@
-"""From a torch module to a graph of nodes, by symbolic tracing; what has no rule is refused by name."""
+"""Nodes are written down for the operations of a module; what has no rule is refused by name."""
 
 from __future__ import annotations
 
@@ -13,22 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from sparring.errors import RefusedError, RequestError
-from sparring_plugins.propagation.agreement import compare
-from sparring_plugins.propagation.chains import chain_of, is_layer
-from sparring_plugins.propagation.directly import Directly
-from sparring_plugins.propagation.graph import Graph
+from sparring.errors import RefusedError
+from sparring_plugins.propagation.chains import chain_of
 from sparring_plugins.propagation.nodes import Input, Node
-from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.references import BATCH, Live, NoRule, Ref
-from sparring_plugins.propagation.tracer import FACTORIES, symbolically
 
-__all__ = ["Rule", "Rules", "Tracing", "trace"]
+__all__ = ["FACTORIES", "Rule", "Rules", "Tracing"]
 
 
 Rule = Callable[..., Any]
 """`rule(tracing, path, *args, **kwargs)` takes what the operation takes; for a module it comes first."""
 
+FACTORIES: tuple[Callable[..., Any], ...] = (torch.zeros, torch.ones, torch.full)
+"""Functions that may take the batch size: their values are the same for all samples, one sample stands for them."""
 SEQUENCES = (list, tuple)
 PARTS = frozenset({operator.getitem, builtins.getattr})
 
@@ -43,7 +40,7 @@ class Rules:
 
 
 class Tracing:
-    """Runs a traced module once on an example and writes down a node for each operation on the input."""
+    """Writes down a node for each operation on the input, as these come."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules, self._here, self.doing = rules, "", ""
@@ -131,7 +128,7 @@ class Tracing:
 
     def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self.doing = type(module).__name__
-        if not _depend(args) and not _depend(kwargs):
+        if not _depend((args, kwargs)):
             return Live(lambda: module(*_now(args), **_now(kwargs)))
         own: Any = type(module)
         for kind in own.__mro__:
@@ -243,79 +240,3 @@ def _depend(values: Any) -> bool:
 def _now(values: Any) -> Any:
     """Nested arguments with today's values of parameters."""
     return fx.node.map_aggregate(values, lambda value: value.fetch() if isinstance(value, Live) else value)
-
-
-def trace(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
-    """The graph of a module, checked to give what the module gives.
-
-    Args:
-        module: in evaluation mode.
-        example: inputs [batch, *features]; only their shape, type and device matter to the graph.
-        rules: what to make of each operation.
-
-    Raises:
-        RefusedError: the module cannot be traced, or an operation has no rule; names it with its path.
-    """
-    if is_layer(module):
-        module = nn.Sequential(module)  # by itself it is a layer still, by whose rule it goes
-    paths = paths_of(module)
-    _look_for_hidden(paths)
-    # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
-    with torch.inference_mode(False), torch.no_grad():
-        tracing = Tracing(rules)
-        result = _quickly(tracing, module, example, paths)
-        try:
-            if result is None:
-                tracing = Tracing(rules)
-                result = symbolically(tracing, module, example)
-            return _compared(tracing, result, module, example)
-        except RequestError:
-            raise
-        except Exception as error:
-            module(example.clone())  # raises as well where the input does not fit, which is for others to explain
-            raise tracing.failing(example, error) from error
-
-
-def _look_for_hidden(paths: Mapping[nn.Module, str]) -> None:
-    """Refuse modules whose hooks or replaced methods hide what they compute."""
-    for part, path in paths.items():
-        if part._forward_hooks or part._forward_pre_hooks:
-            raise RefusedError(f"bounds: the module at {path!r} has forward hooks, which cannot be traced; remove them")
-        if "forward" in part.__dict__:
-            raise RefusedError(f"bounds: the module at {path!r} has a forward of its own, which cannot be traced")
-
-
-def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[nn.Module, str]) -> Any:
-    """What the module gives, None where that takes torch.fx, which tells what was in the way, or takes it."""
-    layers = chain_of(module)
-    try:
-        if layers is not None:
-            return tracing.returned(tracing.along("", layers, tracing.given(example)))
-        return Directly(tracing, module, paths).run(example)
-    except RequestError:
-        raise
-    except Exception:
-        return None
-
-
-def _compared(tracing: Tracing, result: Any, module: nn.Module, example: Tensor) -> Graph:
-    if not isinstance(result, Ref):
-        raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
-    graph = Graph(_needed(tracing.nodes, result.place))
-    compare(graph, module, example)
-    return graph
-
-
-def _needed(nodes: list[Node], output: int) -> list[Node]:
-    """The nodes that the output depends on, and the input, with their new places."""
-    wanted = {0, output}
-    for place in range(output, 0, -1):
-        if place in wanted:
-            wanted.update(nodes[place].inputs)
-    if len(wanted) == len(nodes):
-        return nodes
-    kept = sorted(wanted)
-    places = {old: new for new, old in enumerate(kept)}
-    for old in kept:
-        nodes[old].inputs = tuple(places[source] for source in nodes[old].inputs)
-    return [nodes[old] for old in kept]

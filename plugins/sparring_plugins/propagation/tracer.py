@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -13,15 +12,9 @@ from sparring_plugins.propagation.chains import chain_of
 from sparring_plugins.propagation.doubles import doubled
 from sparring_plugins.propagation.references import Live
 from sparring_plugins.propagation.stand_ins import Value
+from sparring_plugins.propagation.trace import FACTORIES, Tracing
 
-if TYPE_CHECKING:
-    from sparring_plugins.propagation.trace import Tracing
-
-__all__ = ["FACTORIES", "symbolically"]
-
-
-FACTORIES: tuple[Callable[..., Any], ...] = (torch.zeros, torch.ones, torch.full)
-"""Functions that may take the batch size: their values are the same for all samples, one sample stands for them."""
+__all__ = ["symbolically"]
 
 
 class _Tracer(fx.Tracer):

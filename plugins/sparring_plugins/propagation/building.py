@@ -1,0 +1,98 @@
+"""From a torch module to a graph of nodes, checked to give what the module gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sparring.errors import RefusedError, RequestError
+from sparring_plugins.propagation.agreement import compare
+from sparring_plugins.propagation.chains import chain_of, is_layer
+from sparring_plugins.propagation.directly import Directly
+from sparring_plugins.propagation.graph import Graph
+from sparring_plugins.propagation.nodes import Node
+from sparring_plugins.propagation.paths import paths_of
+from sparring_plugins.propagation.references import Ref
+from sparring_plugins.propagation.trace import Rules, Tracing
+from sparring_plugins.propagation.tracer import symbolically
+
+__all__ = ["built"]
+
+
+def built(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
+    """The graph of a module.
+
+    Args:
+        module: in evaluation mode.
+        example: inputs [batch, *features]; only their shape, type and device matter to the graph.
+        rules: what to make of each operation.
+
+    Raises:
+        RefusedError: the module cannot be traced, or an operation has no rule; names it with its path.
+    """
+    if is_layer(module):
+        module = nn.Sequential(module)  # by itself it is a layer still, by whose rule it goes
+    paths = paths_of(module)
+    _look_for_hidden(paths)
+    # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
+    with torch.inference_mode(False), torch.no_grad():
+        tracing = Tracing(rules)
+        result = _quickly(tracing, module, example, paths)
+        try:
+            if result is None:
+                tracing = Tracing(rules)
+                result = symbolically(tracing, module, example)
+            return _compared(tracing, result, module, example)
+        except RequestError:
+            raise
+        except Exception as error:
+            module(example.clone())  # raises as well where the input does not fit, which is for others to explain
+            raise tracing.failing(example, error) from error
+
+
+def _look_for_hidden(paths: Mapping[nn.Module, str]) -> None:
+    """Refuse modules whose hooks or replaced methods hide what they compute."""
+    for part, path in paths.items():
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise RefusedError(f"bounds: the module at {path!r} has forward hooks, which cannot be traced; remove them")
+        if "forward" in part.__dict__:
+            raise RefusedError(f"bounds: the module at {path!r} has a forward of its own, which cannot be traced")
+
+
+def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[nn.Module, str]) -> Any:
+    """What the module gives, None where that takes torch.fx, which tells what was in the way, or takes it."""
+    layers = chain_of(module)
+    try:
+        if layers is not None:
+            return tracing.returned(tracing.along("", layers, tracing.given(example)))
+        return Directly(tracing, module, paths).run(example)
+    except RequestError:
+        raise
+    except Exception:
+        return None
+
+
+def _compared(tracing: Tracing, result: Any, module: nn.Module, example: Tensor) -> Graph:
+    if not isinstance(result, Ref):
+        raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
+    graph = Graph(_needed(tracing.nodes, result.place))
+    compare(graph, module, example)
+    return graph
+
+
+def _needed(nodes: list[Node], output: int) -> list[Node]:
+    """The nodes that the output depends on, and the input, with their new places."""
+    wanted = {0, output}
+    for place in range(output, 0, -1):
+        if place in wanted:
+            wanted.update(nodes[place].inputs)
+    if len(wanted) == len(nodes):
+        return nodes
+    kept = sorted(wanted)
+    places = {old: new for new, old in enumerate(kept)}
+    for old in kept:
+        nodes[old].inputs = tuple(places[source] for source in nodes[old].inputs)
+    return [nodes[old] for old in kept]
