@@ -147,6 +147,9 @@ ODD = {
     "giving": Giving,
     "listed": Listed,
     "inside": Inside,
+    "weights": lambda: Program(
+        lambda m, x: F.linear(x, m.layer.weight.abs()) * m.shift.exp(), layer=nn.Linear(4, 4), shift=torch.ones(4)
+    ),
     "normed": lambda: Program(lambda m, x: torch.relu(m.layer(x)) + x, layer=weight_norm(nn.Linear(4, 4))),
     "normed-chain": lambda: nn.Sequential(weight_norm(nn.Linear(4, 4)), nn.ReLU()),
 }
@@ -276,8 +279,9 @@ class Keeping(nn.Module):
         self.layer, self.kept, self.count, self.scale = nn.Linear(4, 4), None, 0, 3.0
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x * self.scale  # before anything else is asked for
         self.kept, self.count, self.layer.told = self.layer(x), self.count + 1, True
-        return torch.relu(self.kept) * self.scale
+        return torch.relu(self.kept)
 
 
 def test_what_forward_passes_keep_is_left_in_doubles():
