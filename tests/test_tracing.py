@@ -20,6 +20,7 @@ from operation_networks import NETWORKS, Program
 from sparring import Region
 from sparring.errors import RefusedError
 from sparring_plugins.bounds.crown import Crown
+from sparring_plugins.propagation.agreement import _samples
 from sparring_plugins.propagation.directly import Directly
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.paths import paths_of
@@ -325,3 +326,20 @@ def test_shapes_broadcast_as_those_of_torch(first, second):
             _broadcast(first, second)
     else:
         assert _broadcast(first, second) == wanted
+
+
+@pytest.mark.parametrize("wide", [3, 4])
+def test_modules_are_compared_on_samples_in_one_piece(wide):
+    """They may look at their input in another shape, whatever the strides of the centre are."""
+    module = Program(lambda m, x: m.layer(x.view(x.shape[0], -1)), layer=nn.Linear(12, 4))
+    center = torch.rand(2, 12 // wide, wide).transpose(1, 2)
+    assert [node.name for node in graph_of(module, center).nodes] == ["input", "view", "layer"]
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        graph_of(module, torch.rand(2, 5, 2).transpose(1, 2))
+
+
+def test_samples_without_a_number_stay_apart():
+    """A graph is compared where one input is no number: the other sample is not lost with it."""
+    first, other = _samples(torch.tensor([[math.nan, 2.0, 3.0]]).expand(3, 3))
+    assert first.isnan().tolist() == other.isnan().tolist() == [True, False, False]
+    assert (first - other)[1:].abs().max() > 0.005

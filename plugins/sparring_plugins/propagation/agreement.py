@@ -29,8 +29,9 @@ def _steps(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tenso
 
 def _samples(example: Tensor) -> Tensor:
     """The first sample, and another at a distance of the size of its values, their quadratic mean."""
-    first = example[0]
-    scale = min(max(float(torch.linalg.vector_norm(first)) / max(first.numel(), 1) ** 0.5, 0.01), 1.0)
+    first = example[0].contiguous()
+    size = float(torch.linalg.vector_norm(first)) / max(first.numel(), 1) ** 0.5
+    scale = min(1.0, max(0.01, size))  # in this order: of no number it makes the least
     return torch.add(first, _steps(first.shape, first.dtype, first.device), alpha=scale)
 
 

@@ -49,7 +49,8 @@ def built(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
         except RequestError:
             raise
         except Exception as error:
-            module(example.clone())  # raises as well where the input does not fit, which is for others to explain
+            # Raises as well where the input does not fit, which is for others to explain.
+            module(example.clone(memory_format=torch.contiguous_format))
             raise tracing.failing(example, error) from error
 
 

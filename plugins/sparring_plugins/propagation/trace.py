@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from sparring.errors import RefusedError
 from sparring_plugins.propagation.chains import chain_of
 from sparring_plugins.propagation.nodes import Input, Node
-from sparring_plugins.propagation.references import BATCH, Live, NoRule, Ref
+from sparring_plugins.propagation.references import BATCH, BatchSize, Live, NoRule, Ref
 
 __all__ = ["FACTORIES", "Rule", "Rules", "Tracing"]
 
@@ -128,7 +128,7 @@ class Tracing:
 
     def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self.doing = type(module).__name__
-        if not _depend((args, kwargs)):
+        if not any(isinstance(value, Ref) for value in _flat((args, kwargs))):
             return Live(lambda: module(*_now(args), **_now(kwargs)))
         own: Any = type(module)
         for kind in own.__mro__:
@@ -144,20 +144,20 @@ class Tracing:
         return self.overwrite(args[0], self._called(self._rules.methods.get(stem), _Method(name), args, kwargs))
 
     def _called(self, rule: Rule | None, target: Any, args: Any, kwargs: Any) -> Any:
-        self.doing = getattr(target, "__name__", str(target))
+        self.doing = getattr(target, "__name__", None) or str(target)
         values = _flat((args, kwargs))
-        unknown = next((value for value in values if isinstance(value, NoRule)), None)
-        if unknown is not None and not (target in PARTS and isinstance(args[0], tuple)):
-            raise self.refuse(unknown.what)
-        if _depend(values):
+        kinds = set(map(type, values))
+        if NoRule in kinds and not (target in PARTS and isinstance(args[0], tuple)):
+            raise self.refuse(next(value.what for value in values if isinstance(value, NoRule)))
+        if Ref in kinds:
             if rule is None:
                 raise self.refuse(self.doing)
             return self._ruled(rule, args, kwargs)
-        if any(value is BATCH for value in values) and not _of_tuples(target, args):
+        if BatchSize in kinds and not _of_tuples(target, args):
             if target not in FACTORIES:
                 raise self.refuse(f"{self.doing} of the batch size")
             args, kwargs = fx.node.map_aggregate((args, kwargs), _one_sample)
-        if any(isinstance(value, Live) for value in values):
+        if Live in kinds:
             if _in_place(self.doing):
                 raise self.refuse(f"{self.doing} in place on a value that does not depend on the input")
             return Live(lambda: target(*_now(args), **_now(kwargs)))
@@ -230,11 +230,6 @@ def _flat(values: Any) -> list[Any]:
     if isinstance(values, slice):
         return [values.start, values.stop, values.step]
     return [values]
-
-
-def _depend(values: Any) -> bool:
-    """Whether anything among nested arguments depends on the input."""
-    return any(isinstance(value, Ref) for value in _flat(values))
 
 
 def _now(values: Any) -> Any:
