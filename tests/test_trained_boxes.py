@@ -99,6 +99,23 @@ def test_a_second_gradient_does_not_count_a_weight_twice(way):
     assert torch.allclose(ours, penalty(lambda graph, region: Boxes(graph, region).bounds(None)), rtol=1e-9)
 
 
+def test_bounds_made_side_by_side_keep_their_own_and_can_be_gone_back_through_again(way):
+    module = made(nn.Tanh)
+    graph = graph_of(module, drawn(5, 4))
+    weights = list(module.parameters())
+
+    def width(seed, bounds=interval_bounds):
+        low, high = bounds(graph, Region(drawn(5, 4, seed=seed), 0.1), None)
+        return (high - low.square()).sum()
+
+    first, second = width(1), width(2)
+    twice = [torch.autograd.grad(first, weights, retain_graph=True), torch.autograd.grad(first, weights)]
+    other = torch.autograd.grad(second, weights)
+    for seed, found in ((1, twice[0]), (1, twice[1]), (2, other)):
+        wanted = torch.autograd.grad(width(seed, lambda *given: Boxes(*given[:2]).bounds(None)), weights)
+        assert all(torch.allclose(ours, theirs, rtol=1e-9) for ours, theirs in zip(found, wanted, strict=True))
+
+
 class Shared(nn.Module):
     """A layer that comes twice."""
 
