@@ -17,9 +17,11 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -121,6 +123,51 @@ def _bare(name: str, module: nn.Module, batch: int, rounds: int, trained: bool) 
     return bare * 1e3
 
 
+def _beside_arithmetic(row: dict[str, Any], module: nn.Module, batch: int, rows: bool, trained: bool) -> None:
+    """Note what the multiplications alone would take at the processor's peak, as it is now."""
+    row["arithmetic_ms"] = multiplications(module, batch, rows, trained) / peak() * 1e3
+    print(f"{'':34s} {row['arithmetic_ms']:9.3f} ms at the processor's peak", flush=True)
+
+
+def multiplications(module: nn.Module, batch: int, rows: bool, trained: bool) -> int:
+    """Of boxes, and of rows of all outputs and their negatives, with and without gradients."""
+    sizes = [layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Linear)]
+    outputs = [layer.out_features for layer in module.modules() if isinstance(layer, nn.Linear)][-1]
+    found = 2 * sum(sizes) + (2 * outputs * sum(sizes[:-1]) if rows else 0)
+    if trained:  # each product has two more for its gradients, but in inputs
+        found = 3 * found - 2 * sizes[0]
+    return found * batch
+
+
+def peak() -> float:
+    """Multiplications a second of tiles that stay in the nearest cache."""
+    return max(_tiles()() for _ in range(5))
+
+
+@cache
+def _tiles() -> Callable[[], float]:
+    from numba import njit
+
+    from sparring_plugins.propagation.kernels.tiles import product, register
+
+    size, (count, depth, columns, times) = 4, (12, 256, 2 * register() // 4, 2000)
+    rows, matrix, out = torch.rand(count, depth), torch.rand(depth, columns), torch.zeros(count, columns)
+    places, wide, one = np.arange(depth) * columns, register(), np.float32(1)
+
+    @njit
+    def repeated(rows: int, matrix: int, out: int, places: int, one: Any) -> None:
+        for _ in range(times):
+            product(rows, matrix, out, count, depth, columns, places, (depth, columns, 1), wide, size, False, True, one)
+
+    def measured() -> float:
+        start = time.perf_counter()
+        repeated(rows.data_ptr(), matrix.data_ptr(), out.data_ptr(), places.ctypes.data, one)
+        return count * depth * columns * times / (time.perf_counter() - start)
+
+    measured()
+    return measured
+
+
 def _width(bounds: tuple[Tensor, Tensor]) -> float:
     return float((bounds[1] - bounds[0]).detach().mean())
 
@@ -146,6 +193,8 @@ def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
             found[method] = _row(f"{name} {batch} {method}", *alternating(ours, theirs, rounds), share)
             if name != "dqn" and method == "crown-ibp":
                 found[method]["products_ms"] = _bare(name, module, batch, rounds, trained=False)
+            if name != "dqn" and method != "crown":
+                _beside_arithmetic(found[method], module, batch, method == "crown-ibp", trained=False)
         if name != "dqn" and batch == 1024 and method != "crown":
             found[f"{method} training"] = _row(
                 f"{name} {batch} {method} with gradient",
@@ -154,6 +203,7 @@ def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
             )
             if method == "crown-ibp":
                 found[f"{method} training"]["products_ms"] = _bare(name, module, batch, rounds, trained=True)
+            _beside_arithmetic(found[f"{method} training"], module, batch, method == "crown-ibp", trained=True)
     if alpha and name != "dqn" and batch <= 64:
         found["alpha-crown"] = _alpha(name, batch, module, inputs, radius, peer)
     found["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
