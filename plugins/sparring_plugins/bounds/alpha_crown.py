@@ -21,7 +21,7 @@ class AlphaCrownOptions(PluginOptions):
     rate: float = Field(0.5, gt=0, description="length of the first step of a slope, which is between 0 and 1")
     decay: float = Field(0.7, ge=0, description="step k has length rate / k ** decay")
     tolerance: float = Field(
-        1e-3, ge=0, description="a bound is done once two steps gave less than this share of all it has gained"
+        1e-3, ge=0, description="a bound is done once five steps gave less than this share of all it gained; 0: never"
     )
     intermediate: Literal["optimised", "fixed"] = Field(
         "optimised", description="whether the nodes inside the network are optimised too, or bounded by CROWN"

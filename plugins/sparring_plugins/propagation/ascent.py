@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ __all__ = ["Ascent", "Effort"]
 
 
 PATIENCE = 5
-"""Steps after which a row that has gained nothing is given up; the first steps may well be too long."""
+"""Steps that must together gain too little before a row is given up: some are too long, and later ones gain again."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Effort:
     steps: int = 20
     """Most evaluations of a bound."""
     tolerance: float = 1e-3
-    """A row is left as it is once two steps together gave less than this share of all that it has gained."""
+    """A row is left as it is once `PATIENCE` steps together gave less than this share of all it gained; 0: never."""
     pace: Pace = field(default_factory=Pace)
 
 
@@ -63,19 +64,19 @@ class Ascent:
         self._prepare(target, rows)
         best = self._evaluate()
         found = {place: steer.alpha.clone() for place, steer in self._steerings.items()}
-        start, before, active = best, best, torch.ones_like(best, dtype=torch.bool)
+        start, active = best, torch.ones_like(best, dtype=torch.bool)
+        earlier = deque([best], PATIENCE)
         for step in range(1, effort.steps):
             self._improve(step, effort.pace)
             least = self._evaluate()
             better = active & (least > best)
-            best, earlier = torch.where(better, least, best), best
+            best = torch.where(better, least, best)
             self._keep(found, better)
-            if step > 1:
-                idle = best - before <= effort.tolerance * (best - start)
-                active = active & ~idle if step >= PATIENCE else active & ~(idle & (best > start))
+            if effort.tolerance > 0 and step >= PATIENCE:
+                active = active & ~(best - earlier[0] <= effort.tolerance * (best - start))
                 if not bool(active.any()):
                     break
-            before = earlier
+            earlier.append(best)
         return found
 
     def _keep(self, found: dict[int, Tensor], better: Tensor) -> None:
