@@ -14,11 +14,14 @@ from torch import Tensor, nn
 
 import sparring
 from sparring import Region
-from sparring_plugins.propagation.curves import Curve, LeakyReLU, ReLU
+from sparring_plugins.propagation.curves import ELU, GELU, Curve, LeakyReLU, ReLU, Softplus
 
 CURVES: dict[str, tuple[nn.Module, Curve]] = {
     "relu": (nn.ReLU(), ReLU()),
     "leaky": (nn.LeakyReLU(0.1), LeakyReLU(0.1)),
+    "elu": (nn.ELU(), ELU()),
+    "softplus": (nn.Softplus(5.0), Softplus(5.0)),
+    "gelu": (nn.GELU(), GELU()),
 }
 RADIUS = {"1": 1.0, "inf": 0.4}
 FEATURES, UNITS, OUTPUTS = 5, 24, 2

@@ -264,6 +264,24 @@ def test_each_row_of_alpha_moves_its_own_line(case):
     )
 
 
+@every_curve
+def test_no_line_comes_closer_than_the_touching_one(case):
+    low, high = drawn(case, 17, 100, torch.float64)
+    points = torch.lerp(low, high, torch.linspace(0, 1, 9, dtype=torch.float64)[:, None])
+    alpha = case.curve.touching(low.expand_as(points), high.expand_as(points), points)
+    if alpha is None:
+        assert isinstance(case.curve, (ReLU, Kink, Clamp, Tanh, Sigmoid))
+        return
+    assert alpha.shape == (2, 9, 100)
+    touching = case.curve.free_lines(low, high, alpha)
+    everywhere = torch.linspace(0, 1, 201, dtype=torch.float64)[:, None, None].expand(2, -1, 9, 100)
+    others = case.curve.free_lines(low.expand_as(points), high.expand_as(points), everywhere)
+    jump = 0.0 if case.least_area else 0.05  # softplus falls at a low threshold: no curve that a line could touch
+    for side, closest in ((0, at(others, points, 0).amax(0)), (1, at(others, points, 1).amin(0))):
+        behind = (closest - at(touching, points, side)) * (1, -1)[side]
+        assert (behind <= 1e-6 * (high - low) + 1e-9 * closest.abs() + jump).all()
+
+
 @both_dtypes
 @every_curve
 def test_alpha_reaches_every_tangent(case, dtype):

@@ -40,6 +40,10 @@ class Floored(Curve):
         """The curve's."""
         return self._curve.start(*self._possible(low, high))
 
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor | None:
+        """The curve's."""
+        return self._curve.touching(*self._possible(low, high), point)
+
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
         """Lines around what is possible."""
         return self._curve.free_lines(*self._possible(low, high), alpha)
@@ -85,6 +89,11 @@ class Within(Curve):
         """The curve's."""
         with self._located():
             return self._curve.start(low, high)
+
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor | None:
+        """The curve's."""
+        with self._located():
+            return self._curve.touching(low, high, point)
 
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
         """The curve's."""

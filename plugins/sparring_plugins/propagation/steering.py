@@ -105,12 +105,20 @@ class _ReLUSteering(_Ascending):
         torch.clamp(self.alpha, self._least, self._most, out=self.alpha)
 
 
-class _TanhSteering(Steering):
-    """Alpha is where the tangent touches, between the point nearest to zero (0) and the far end (1).
+class _Answering(Steering):
+    """Alpha is where a tangent touches; at fixed values the best one touches at the value itself.
 
-    At fixed values the best tangent touches at the value itself. Its answer to the values of all steps so far, of
-    which later ones count more, converges as fictitious play does, but from the first step on it is nearly there.
+    The answer to the values of all steps so far, of which later ones count more, converges as fictitious play does,
+    but from the first step on it is nearly there.
     """
+
+    def answer(self, best: Tensor, step: int) -> None:
+        """Move `alpha` towards what is best for the last values."""
+        self.alpha.lerp_(best, min(1.0, 2.0 / (step + 1)))
+
+
+class _TanhSteering(_Answering):
+    """Alpha is where the tangent touches, between the point nearest to zero (0) and the far end (1)."""
 
     def __init__(self, low: Tensor, high: Tensor, start: Tensor, scale: float, shift: float) -> None:
         """For `scale * tanh(x) + shift`; scale also multiplies the input."""
@@ -146,8 +154,29 @@ class _TanhSteering(Steering):
 
     def move(self, rows: Tensor, values: Sequence[Tensor], step: int, pace: Pace) -> None:
         first, span = self._own[:2]
-        best = (values[0] * self._sign).mul_(self._scale).sub_(first).div_(span).clamp_(0, 1)
-        self.alpha.lerp_(best, min(1.0, 2.0 / (step + 1)))
+        self.answer((values[0] * self._sign).mul_(self._scale).sub_(first).div_(span).clamp_(0, 1), step)
+
+
+class _TangentSteering(_Answering):
+    """Any other curve whose free lines are tangents."""
+
+    def __init__(self, curve: Curve, low: Tensor, high: Tensor) -> None:
+        self._curve, self._low, self._high = curve, low, high
+        self._start = curve.start(low, high)
+
+    def begin(self, positive: Tensor) -> None:
+        self.alpha = torch.lerp(self._start[1], self._start[0], positive)
+
+    def line(self, positive: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+        self._positive = positive
+        lines = self._curve.free_lines(self._low, self._high, self.alpha.expand(2, *self.alpha.shape))
+        slope = torch.lerp(lines.upper_slope, lines.lower_slope, positive)
+        return (slope,), torch.lerp(lines.upper_intercept, lines.lower_intercept, positive)
+
+    def move(self, rows: Tensor, values: Sequence[Tensor], step: int, pace: Pace) -> None:
+        best = self._curve.touching(self._low, self._high, values[0])
+        assert best is not None
+        self.answer(torch.lerp(best[1], best[0], self._positive), step)
 
 
 class _AnySteering(_Ascending):
@@ -236,4 +265,5 @@ def steering(node: Node, sources: Sequence[Interval]) -> Steering | None:
         return _TanhSteering(low, high, curve.start(low, high), 1.0, 0.0)
     if isinstance(curve, Sigmoid):
         return _TanhSteering(low, high, curve.start(low, high), 0.5, 0.5)
-    return _AnySteering(curve, low, high)
+    tangents = curve.touching(low, high, low) is not None
+    return _TangentSteering(curve, low, high) if tangents else _AnySteering(curve, low, high)

@@ -74,10 +74,15 @@ class Bent(Curve):
 
     def start(self, low: Tensor, high: Tensor) -> Tensor:
         """Where `touch` lies in the interval; a half on the side of the chord, which has no freedom."""
+        return self.touching(low, high, self.touch(self.calm(low), self.calm(high)))
+
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor:
+        """Where the point lies in the interval; a half on the side of the chord."""
         near, far = self.calm(low), self.calm(high)
         width = far - near
-        share = (self.touch(near, far) - near) / torch.where(width > 0.0, width, 1.0)
-        free, fixed = torch.where(width > 0.0, share.clamp(0.0, 1.0), 0.5), torch.full_like(low, 0.5)
+        share = (point - near) / torch.where(width > 0.0, width, 1.0)
+        free = torch.where(width > 0.0, share.clamp(0.0, 1.0), 0.5)
+        fixed = torch.full_like(free, 0.5)
         return torch.stack((fixed, free) if self.concave else (free, fixed))
 
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:

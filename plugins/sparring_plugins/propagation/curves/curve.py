@@ -84,6 +84,14 @@ class Curve(ABC):
     def start(self, low: Tensor, high: Tensor) -> Tensor:
         """The `alpha` in [0, 1], `[2, *shape]`, with which `free_lines` gives about `lines(low, high)`."""
 
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor | None:
+        """The `alpha`, `[2, *shape of point]`, whose lines come closest to the curve at a point of the interval.
+
+        For curves whose free lines are tangents; None for others, or where it is not known. `low` and `high` have as
+        many dimensions as `point`, and are expanded to its shape.
+        """
+        return None
+
     @abstractmethod
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
         """Lines for alpha-CROWN: sound whatever `alpha` in [0, 1], and differentiable in it.

@@ -143,6 +143,12 @@ class Reciprocal(Curve):
         """The midpoint."""
         return low.new_full((2, *low.shape), 0.5)
 
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor:
+        """How far the point lies from the end nearest to zero."""
+        near, far = torch.minimum(low.abs(), high.abs()), torch.maximum(low.abs(), high.abs())
+        free = self._right.touching(near, far, point.abs())[0]
+        return torch.stack((free, free))
+
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
         """The tangent anywhere from the end nearest to zero (0) to the farthest (1); the chord has no freedom."""
         self._admit(low, high)

@@ -55,8 +55,12 @@ class Swinging(Curve):
 
     def start(self, low: Tensor, high: Tensor) -> Tensor:
         """Where the tangent points of least area lie between the first and the last that are legal."""
-        middle, (first, last) = torch.lerp(low, high, 0.5), self._reaches(low, high)
-        ahead = torch.stack((middle, middle.abs())) - first
+        return self.touching(low, high, torch.lerp(low, high, 0.5))
+
+    def touching(self, low: Tensor, high: Tensor, point: Tensor) -> Tensor:
+        """Where a tangent at the point lies between the first and the last that are legal."""
+        first, last = self._reaches(low, high)
+        ahead = torch.stack((point, point.abs())) - first
         return (ahead / torch.where(last > first, last - first, 1.0)).clamp(0.0, 1.0)
 
     def free_lines(self, low: Tensor, high: Tensor, alpha: Tensor) -> Lines:
