@@ -19,6 +19,8 @@ from sparring_plugins.propagation.curves import ELU, GELU, Curve, LeakyReLU, ReL
 CURVES: dict[str, tuple[nn.Module, Curve]] = {
     "relu": (nn.ReLU(), ReLU()),
     "leaky": (nn.LeakyReLU(0.1), LeakyReLU(0.1)),
+    "concave": (nn.LeakyReLU(1.5), LeakyReLU(1.5)),
+    "folded": (nn.LeakyReLU(-0.7), LeakyReLU(-0.7)),
     "elu": (nn.ELU(), ELU()),
     "softplus": (nn.Softplus(5.0), Softplus(5.0)),
     "gelu": (nn.GELU(), GELU()),

@@ -18,7 +18,7 @@ class AlphaCrownOptions(PluginOptions):
     """How long slopes are optimised, and which."""
 
     steps: int = Field(20, ge=1, description="most evaluations of each bound; fewer where it no longer improves")
-    rate: float = Field(0.5, gt=0, description="length of the first step of a slope, which is between 0 and 1")
+    rate: float = Field(0.5, gt=0, description="length of the first step of a slope at a kink, between 0 and 1")
     decay: float = Field(0.7, ge=0, description="step k has length rate / k ** decay")
     tolerance: float = Field(
         1e-3, ge=0, description="a bound is done once five steps gave less than this share of all it gained; 0: never"
@@ -29,8 +29,9 @@ class AlphaCrownOptions(PluginOptions):
 
 
 class AlphaCrown(BoundBackend):
-    """Every output, and every unit inside, has slopes of its own, found by gradients: nowhere looser than CROWN.
+    """Every output, and every unit inside, has slopes of its own, found step by step: nowhere looser than CROWN.
 
+    Slopes at kinks follow gradients; a tangent touches where the point of the least value so far meets the curve.
     In gradients of the bounds the slopes found count as constants.
     """
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sparring_plugins.propagation.curves import Curve, ReLU, Sigmoid, Tanh
+from sparring_plugins.propagation.curves import Curve, Kink, ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.curves.tangents import tanh_tangent
 from sparring_plugins.propagation.nodes import Elementwise, Interval, Node, Planar, Planes
 
@@ -80,13 +80,19 @@ class _Ascending(Steering):
         self.alpha.addcdiv_(self._mean, self._size, value=pace.at(step))
 
 
-class _ReLUSteering(_Ascending):
-    """Alpha is the slope of the lower line; where a row takes the upper line there is nothing to choose."""
+class _KinkSteering(_Ascending):
+    """Alpha leads the line through the kink from the left piece (0) to the right one (1).
 
-    def __init__(self, curve: ReLU, low: Tensor, high: Tensor) -> None:
+    Where a row takes the chord, on the other side, there is nothing to choose.
+    """
+
+    def __init__(self, curve: ReLU | Kink, low: Tensor, high: Tensor) -> None:
         super().__init__()
-        lines = curve.lines(low, high)
-        self._chord, self._intercept, self._first = lines.upper_slope, lines.upper_intercept, lines.lower_slope
+        self._left, self._right = (curve.left, curve.right) if isinstance(curve, Kink) else (0.0, 1.0)
+        self._convex, lines = self._left <= self._right, curve.lines(low, high)
+        self._first = curve.start(low, high)[0 if self._convex else 1]
+        self._chord = lines.upper_slope if self._convex else lines.lower_slope
+        self._intercept = lines.upper_intercept if self._convex else lines.lower_intercept
         self._least, self._most = (low >= 0).to(low.dtype), (high > 0).to(low.dtype)
         self._signs: Tensor | None = None
 
@@ -95,13 +101,17 @@ class _ReLUSteering(_Ascending):
 
     def line(self, positive: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         if self._signs is not positive:  # the first curve's rows never change
-            self._signs = positive
-            negative = 1 - positive
-            self._own = self._chord * negative, self._intercept * negative
-        return (torch.addcmul(self._own[0], self.alpha, positive),), self._own[1]
+            self._signs, negative = positive, 1 - positive
+            self._free, fixed = (positive, negative) if self._convex else (negative, positive)
+            slope = self._chord * fixed
+            if self._left != 0.0:
+                slope = slope.add_(self._free, alpha=self._left)
+            self._own = slope, self._intercept * fixed
+        return (torch.addcmul(self._own[0], self.alpha, self._free, value=self._right - self._left),), self._own[1]
 
     def move(self, rows: Tensor, values: Sequence[Tensor], step: int, pace: Pace) -> None:
-        self.ascend(rows.clamp(min=0) * values[0], step, pace)
+        weights = rows.clamp(min=0) if self._convex else rows.clamp(max=0).neg_()
+        self.ascend(weights * values[0], step, pace)
         torch.clamp(self.alpha, self._least, self._most, out=self.alpha)
 
 
@@ -259,8 +269,8 @@ def steering(node: Node, sources: Sequence[Interval]) -> Steering | None:
         return None if other is None else _PlanarSteering(node.planes(*sources), other)
     assert isinstance(node, Elementwise)
     curve, (low, high) = node.curve, (end.detach().unsqueeze(1) for end in sources[0])
-    if isinstance(curve, ReLU):
-        return _ReLUSteering(curve, low, high)
+    if isinstance(curve, ReLU | Kink):
+        return _KinkSteering(curve, low, high)
     if isinstance(curve, Tanh):
         return _TanhSteering(low, high, curve.start(low, high), 1.0, 0.0)
     if isinstance(curve, Sigmoid):
