@@ -116,6 +116,14 @@ def test_bounds_made_side_by_side_keep_their_own_and_can_be_gone_back_through_ag
         assert all(torch.allclose(ours, theirs, rtol=1e-9) for ours, theirs in zip(found, wanted, strict=True))
 
 
+def test_no_states_have_gradients_of_zero(way):
+    module = made(nn.ReLU)
+    low, high = interval_bounds(graph_of(module, drawn(5, 4)), Region(drawn(0, 4), 0.1), None)
+    assert low.shape == (0, 3)
+    (high - low).sum().backward()
+    assert all(bool((part.grad == 0).all()) for part in module.parameters())
+
+
 class Shared(nn.Module):
     """A layer that comes twice."""
 

@@ -33,6 +33,9 @@ PARTS = 6
 LOOSE = 4.0
 """Spacings by which the victim's values of an S-shaped curve and those here may be off in all."""
 
+PLANS = 8
+"""Sizes, types and batches of one run that are remembered."""
+
 Parameters = Sequence[Tensor | None]
 
 
@@ -56,7 +59,8 @@ def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, bat
     """The plan for weights of these sizes, made once."""
     plans, key = _plans.setdefault(run, {}), (tuple(sizes), dtype, batch, piece)
     if key not in plans:
-        plans.clear()  # what has other sizes or batches now will not come back soon
+        if len(plans) >= PLANS:
+            plans.clear()
         plans[key] = _plan(run, sizes, dtype, batch, piece)
     return plans[key]
 

@@ -37,11 +37,15 @@ def interval_bounds(graph: Graph, region: Region, spec: Tensor | None) -> tuple[
     """What `Boxes.bounds` gives for a region of norm "inf", by whichever way is quickest."""
     node = graph.nodes[graph.output]
     run = run_of(graph, shortened=spec is not None and isinstance(node, Linear))
-    if run is not None and region.center.dim() == 2 and region.center.is_cpu and alone(2 * _work(run, region)):
+    if run is not None and _suits(run, region.center):
         found = _box(graph, run, region)
         if found is not None:
             return found if spec is None else over_box(node, Interval(*found), spec)
     return Boxes(graph, region, keep=False).bounds(spec)
+
+
+def _suits(run: Run, center: Tensor) -> bool:
+    return center.is_cpu and center.dim() == 2 and len(center) > 0 and alone(2 * _work(run, center))
 
 
 def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None:
@@ -56,13 +60,13 @@ def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None
     return _tight(run, passed(run, run.parameters(), *_start(run, region, None), _piece(run), keep=False)[0])
 
 
-def _work(run: Run, region: Region) -> int:
+def _work(run: Run, center: Tensor) -> int:
     """Multiplications with its largest weight."""
-    return run.largest * region.center.shape[0]
+    return run.largest * center.shape[0]
 
 
 def _few(run: Run, region: Region) -> bool:
-    return _work(run, region) <= FEW
+    return _work(run, region.center) <= FEW
 
 
 def _start(run: Run, region: Region, both: Tensor | None) -> tuple[Tensor, Tensor]:

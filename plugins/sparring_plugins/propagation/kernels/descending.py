@@ -124,26 +124,26 @@ def descend(
 @exact_part
 def _through_curve(step: int, count: int, given: Any, sample: int, state: Any, one: Any) -> None:
     """Through lines and past the bias of the affine step below, on which nothing else stands."""
-    table, _, _, _, space, _, samples, _ = given
+    table, _, _, _, space, base, samples, _ = given
     odd, even, _, here, counted = state
     row = table[step]
-    below, n, zero = table[row[FIRST]], row[SIZE], one - one
-    start, apart = row[LINES] + sample * n, samples * n
+    below, n, zero, size = table[row[FIRST]], row[SIZE], one - one, space.itemsize
+    start, apart, bias = row[LINES] + sample * n, samples * n, below[BIAS]
+    past = bias >= 0 and below[KIND] == LINEAR
     lines = (
         space[start : start + n], space[start + apart : start + apart + n],
         space[start + 2 * apart : start + 2 * apart + n], space[start + 3 * apart : start + 3 * apart + n],
     )  # fmt: skip
-    bias = max(0, below[BIAS])
-    shift = space[bias : bias + n]
     for place in range(count):
-        given, to = row[ROWS] + place * row[STEP], below[ROWS] + place * below[STEP]
-        rows, moved = space[given : given + n], space[to : to + n]
-        if below[BIAS] >= 0 and below[KIND] == LINEAR:
-            found = along_past(rows, zero, lines, shift, moved)
+        own, to = row[ROWS] + place * row[STEP], below[ROWS] + place * below[STEP]
+        if past:
+            found = along_past(
+                base + size * own, base + size * start, size * apart, base + size * bias, base + size * to, n, one
+            )
         else:
-            found = along(rows, one, lines, moved)
-            if below[BIAS] >= 0:
-                found += dot(moved, shift, zero, 1.0)  # more terms than the layer's errors are made for
+            found = along(space[own : own + n], one, lines, space[to : to + n])
+            if bias >= 0:  # more terms than the layer's errors are made for
+                found += dot(space[to : to + n], space[bias : bias + n], zero, 1.0)
         odd[place], even[place] = found + (odd[place] - even[place]), zero
     counted[row[FIRST]] = here[row[FIRST]] = True
 

@@ -36,17 +36,22 @@ def along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
 
 
 @sum_kernel
-def along_past(row: Any, zero: Any, lines: Any, bias: Any, moved: Any) -> Any:
-    """As `along`, and past a bias: its share of what was moved is in the sum that is returned."""
-    lower, low_shift, upper, high_shift = lines
-    shift = zero
-    for k in range(row.size):
+def along_past(rows: int, lines: int, apart: int, bias: int, moved: int, n: int, one: Any) -> Any:
+    """As `along`, and past a bias: its share of what was moved is in the sum that is returned.
+
+    All are addresses of `n` numbers, and of lines `apart` bytes between the four.
+    """
+    row, to, shift = carray(view_of(rows, one), (n,)), carray(view_of(moved, one), (n,)), one - one
+    lower, low_shift = carray(view_of(lines, one), (n,)), carray(view_of(lines + apart, one), (n,))
+    upper, high_shift = carray(view_of(lines + 2 * apart, one), (n,)), carray(view_of(lines + 3 * apart, one), (n,))
+    move = carray(view_of(bias, one), (n,))
+    for k in range(n):
         x = row[k]
-        below = x > zero
+        below = x > one - one
         slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
         found = x * (slope if below else other)
-        moved[k] = found
-        shift += x * (intercept if below else end) + found * bias[k]
+        to[k] = found
+        shift += x * (intercept if below else end) + found * move[k]
     return shift
 
 
