@@ -26,8 +26,10 @@ from sparring_plugins.propagation.scratch import Loan, scratch
 __all__ = ["LOOSE", "gradients", "passed"]
 
 KINDS = {ReLU: 1, Tanh: 2, Sigmoid: 3}
-SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, COLUMNS = slice(3), 3, 4, 5, 6, 7, 8, 9, 10
-"""Columns of the table of layers: inputs, outputs and curve; then as in `kernels.panels`."""
+SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, COLUMNS = slice(5), 5, 6, 7, 8, 9, 10, 11, 12
+"""Columns of the table of layers: inputs, outputs, curve, and two steps; then as in `kernels.panels`."""
+SPREAD = 1024
+"""Bytes; lines that a multiple of it lies between drive each other out of the nearest cache."""
 PARTS = 6
 """Of the work space, as there."""
 LOOSE = 4.0
@@ -67,15 +69,16 @@ def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, bat
 
 def _plan(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
     lanes = register() // dtype.itemsize
-    widest = max(_full(side, lanes) for shape in sizes for side in shape)
+    widest = max(_step(side, lanes) for shape in sizes for side in shape)
     table, shares, loose = np.zeros((len(sizes), COLUMNS), np.int64), np.zeros(len(sizes)), 0.0
     room, total = 0, PARTS * piece * widest + widest
     for place, (row, step, (m, n)) in enumerate(zip(table, run.steps, sizes, strict=True)):
-        row[SIZES], row[KEPT], row[PACKED] = (n, m, _kind(step)), room, total
+        row[SIZES] = n, m, _kind(step), _step(n, lanes), _step(m, lanes)
+        row[KEPT], row[PACKED] = room, total
         total += max(n * _full(m, 2 * lanes), m * _full(n, 2 * lanes))
         row[SUM] = total
-        total += 2 * m * _full(n, lanes)
-        room += 2 * batch * _full(m, lanes) if place < len(sizes) - 1 else 0
+        total += 2 * m * _step(n, lanes)
+        room += 2 * batch * _step(m, lanes) if place < len(sizes) - 1 else 0
         shares[place] = share_of(n + 1, dtype, loose)
         loose = LOOSE * torch.finfo(dtype).eps if row[2] > 1 else 0.0
     return _Plan(table, shares, piece * widest, total, room, widest + piece)
@@ -87,6 +90,12 @@ def _kind(step: Step) -> int:
 
 def _full(size: int, lanes: int) -> int:
     return -(-size // lanes) * lanes
+
+
+def _step(size: int, lanes: int) -> int:
+    """How far apart lines of so many numbers begin."""
+    step = _full(size, lanes)
+    return step if step * register() % (SPREAD * lanes) else step + lanes
 
 
 class _Call:

@@ -18,15 +18,17 @@ from sparring_plugins.propagation.kernels.strides import SQUARE, turn
 from sparring_plugins.propagation.kernels.tiles import product
 
 __all__ = [
-    "BIAS", "CURVE", "INPUTS", "KEPT", "OUTPUTS", "PACKED", "PARTS", "RELU", "SUM", "TANH", "TO_BIAS", "TO_WEIGHT",
-    "WEIGHT", "given_of", "in_full_lines", "multiply", "pack_back", "pack_there", "part_of", "places_of", "step_of",
+    "BIAS", "CURVE", "INPUTS", "KEPT", "OUTPUTS", "PACKED", "PARTS", "RELU", "STEP", "SUM", "TANH", "TO_BIAS",
+    "TO_STEP", "TO_WEIGHT", "WEIGHT", "full", "given_of", "in_full_lines", "multiply", "pack_back", "pack_there",
+    "part_of", "places_of",
 ]  # fmt: skip
 
-(INPUTS, OUTPUTS, CURVE, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS) = range(10)
-"""Of a layer: its sizes and its curve (0 for none, then ReLU, tanh, sigmoid); where among what is kept the box behind
-it lies, and in the work space its weight for products, and sums over pieces of gradients in it, for centres and for
-reaches; the addresses of weight and bias, and of gradients in them (0 where there is none)."""
-COLUMNS = 10
+(INPUTS, OUTPUTS, CURVE, STEP, TO_STEP, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS) = range(12)
+"""Of a layer: its sizes and its curve (0 for none, then ReLU, tanh, sigmoid); how far apart lines of its inputs begin,
+and those of outputs; where among what is kept the box behind it lies, and in the work space its weight for products,
+and sums over pieces of gradients in it, for centres and for reaches; the addresses of weight and bias, and of gradients
+in them (0 where there is none)."""
+COLUMNS = 12
 RELU, TANH = 1, 2
 PARTS = 6
 """Of the work space, each as large as a piece at the widest layer."""
@@ -62,7 +64,7 @@ def part_of(first: int, size: int, given: Any) -> Any:
 
 
 @exact_part
-def step_of(size: int, register: int, item: int) -> int:
+def full(size: int, register: int, item: int) -> int:
     """Rounded up to full registers."""
     lanes = register // item
     return -(-size // lanes) * lanes

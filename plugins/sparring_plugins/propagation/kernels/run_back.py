@@ -16,18 +16,20 @@ from sparring_plugins.propagation.kernels.panels import (
     OUTPUTS,
     PACKED,
     RELU,
+    STEP,
     SUM,
     TANH,
     TO_BIAS,
+    TO_STEP,
     TO_WEIGHT,
     WEIGHT,
+    full,
     given_of,
     in_full_lines,
     multiply,
     pack_back,
     part_of,
     places_of,
-    step_of,
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.tiles import product
 
@@ -59,8 +61,8 @@ def way_back(
         count, at = min(piece, batch - first), 0
         _enter(to_low, to_high, first, count, batch, last, given)
         for layer in range(last, -1, -1):
-            row, step = layers[layer], step_of(layers[layer, INPUTS], register, size)
-            wide, low, high = step_of(row[OUTPUTS], register, size), boxes[:0], boxes[:0]
+            row, step = layers[layer], layers[layer, STEP]
+            wide, low, high = row[TO_STEP], boxes[:0], boxes[:0]
             if layer > 0:
                 begin = layers[layer - 1, KEPT] + first * step
                 end = begin + batch * step
@@ -70,10 +72,10 @@ def way_back(
             _sums(row, at, count, lines[most:], places + 8 * most, first == 0, given)
             if layer == 0 and to_both == 0:
                 break
-            to = 2 - at
+            to, columns = 2 - at, full(row[INPUTS], register, size)
             for side in range(2):
                 source, out = space + size * (at + side) * part, space + size * (to + side) * part
-                multiply(source, (wide, step, 1), row[PACKED], out, count, row[OUTPUTS], step, side == 1, given)
+                multiply(source, (wide, step, 1), row[PACKED], out, count, row[OUTPUTS], columns, side == 1, given)
             at, (middle, radius) = to, part_of(to, count * step, given)
             if layer > 0:
                 _slopes_back(layers[layer - 1, CURVE], low, high, middle, radius, one)
@@ -89,7 +91,7 @@ def _enter(to_low: int, to_high: int, first: int, count: int, batch: int, last: 
     """Gradients in centre and radius behind the last layer as parts 0 and 1."""
     one, m = given[7], given[0][last, OUTPUTS]
     below, above = carray(view_of(to_low, one), (batch, m)), carray(view_of(to_high, one), (batch, m))
-    wide = step_of(m, given[6], given[2].itemsize)
+    wide = given[0][last, TO_STEP]
     middle, radius = part_of(0, count * wide, given)
     for sample in range(count):
         start = sample * wide
@@ -112,7 +114,7 @@ def _leave(middle: Any, radius: Any, step: int, corners: Any, first: int, one: A
 def _inputs(layer: int, wanted: bool, center: int, reach: int, low: Any, high: Any, count: int, given: Any) -> None:
     """Centres and reaches of a layer's input as parts 4 and 5, where these are wanted."""
     one, n = given[7], given[0][layer, INPUTS]
-    step = step_of(n, given[6], given[2].itemsize)
+    step = given[0][layer, STEP]
     inner, outer = part_of(4, count * step, given)
     if wanted and layer > 0:
         middle_and_reach(low, high, inner, outer, number(1.0 + 1.0 / given[1][layer], one), given[8], one - one)
@@ -126,7 +128,7 @@ def _sums(row: Any, at: int, count: int, lines: Any, places: int, fresh: bool, g
     """Sums over samples of gradients, as parts from `at` on, and of gradients times inputs."""
     _, _, numbers, space, part, _, register, one, _ = given
     size, m = numbers.itemsize, row[OUTPUTS]
-    wide, step = step_of(m, register, size), step_of(row[INPUTS], register, size)
+    wide, step = row[TO_STEP], row[STEP]
     if row[TO_BIAS] != 0:
         total = carray(view_of(row[TO_BIAS], one), (m,))
         if fresh:
@@ -140,8 +142,8 @@ def _sums(row: Any, at: int, count: int, lines: Any, places: int, fresh: bool, g
     for side in range(2):
         product(
             space + size * (at + side) * part, space + size * (4 + side) * part,
-            space + size * (row[SUM] + side * m * step), m, count, step, places, (1, step, wide), register, size,
-            False, fresh, one,
+            space + size * (row[SUM] + side * m * step), m, count, full(row[INPUTS], register, size), places,
+            (1, step, wide), register, size, False, fresh, one,
         )  # fmt: skip
 
 
@@ -175,8 +177,8 @@ def _add_up(values: Any, step: int, total: Any) -> None:
 @exact_part
 def _to_weight(row: Any, share: float, given: Any) -> None:
     """Write sums over all pieces: products with centres, and a share of those with reaches, signed as the weight."""
-    _, _, space, _, _, _, register, one, _ = given
-    n, m, step = row[INPUTS], row[OUTPUTS], step_of(row[INPUTS], register, space.itemsize)
+    space, one = given[2], given[7]
+    n, m, step = row[INPUTS], row[OUTPUTS], row[STEP]
     weight, found = carray(view_of(row[WEIGHT], one), (m, n)), carray(view_of(row[TO_WEIGHT], one), (m, n))
     part, zero = number(share, one), one - one
     for j in range(m):

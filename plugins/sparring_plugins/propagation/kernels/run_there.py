@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import carray
 
 from sparring_plugins.propagation.kernels.boxes import middle_and_reach
@@ -19,13 +20,14 @@ from sparring_plugins.propagation.kernels.panels import (
     PARTS,
     RELU,
     TANH,
+    TO_STEP,
+    full,
     given_of,
     in_full_lines,
     multiply,
     pack_there,
     part_of,
     places_of,
-    step_of,
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.s_values import sigmoids, tanhs
 
@@ -59,15 +61,16 @@ def there(
         count, step = min(piece, batch - first), n
         source, reached = center + size * first * n, reach + size * first * n
         for layer in range(last + 1):
-            row, wide = layers[layer], step_of(layers[layer, OUTPUTS], register, size)
-            _bend(layer, source, reached, step, count, given)
+            row, wide = layers[layer], layers[layer, TO_STEP]
             below, above = part_of(2, count * wide, given)
-            low, high = below, above
-            if row[CURVE] != 0:
-                low, high = part_of(4, count * wide, given)
-                if kept != 0 and layer < last:
-                    begin, end = row[KEPT] + first * wide, row[KEPT] + (batch + first) * wide
-                    low, high = boxes[begin : begin + count * wide], boxes[end : end + count * wide]
+            low, high = part_of(4, count * wide, given)
+            if kept != 0 and layer < last:
+                begin, end = row[KEPT] + first * wide, row[KEPT] + (batch + first) * wide
+                low, high = boxes[begin : begin + count * wide], boxes[end : end + count * wide]
+            if row[CURVE] <= RELU:
+                _bend(layer, source, reached, step, count, low, high, given)
+            else:
+                _bend(layer, source, reached, step, count, below, above, given)
                 _curve(row[CURVE], below, low, one)
                 _curve(row[CURVE], above, high, one)
             if layer == last:
@@ -82,38 +85,37 @@ def there(
 
 
 @exact_part
-def _bend(layer: int, source: int, reached: int, step: int, count: int, given: Any) -> None:
-    """Ends of boxes behind a layer as parts 2 and 3, by its products with centres and reaches as parts 0 and 1."""
+def _bend(layer: int, source: int, reached: int, step: int, count: int, low: Any, high: Any, given: Any) -> None:
+    """Ends of boxes behind a layer, and behind ReLU, by its products with centres and reaches as parts 0 and 1."""
     layers, errors, numbers, space, part, _, register, one, floor = given
     row, share, size = layers[layer], number(errors[layer], one), numbers.itemsize
-    m, wide = row[OUTPUTS], step_of(row[OUTPUTS], register, size)
-    multiply(source, (step, wide, 1), row[PACKED], space, count, row[INPUTS], wide, False, given)
-    multiply(reached, (step, wide, 1), row[PACKED], space + size * part, count, row[INPUTS], wide, True, given)
+    m, wide, columns = row[OUTPUTS], row[TO_STEP], full(row[OUTPUTS], register, size)
+    multiply(source, (step, wide, 1), row[PACKED], space, count, row[INPUTS], columns, False, given)
+    multiply(reached, (step, wide, 1), row[PACKED], space + size * part, count, row[INPUTS], columns, True, given)
     bias = numbers[PARTS * part : PARTS * part + wide]
     for k in range(wide):
         bias[k] = one - one
     if row[BIAS] != 0:
         in_full_lines(carray(view_of(row[BIAS], one), (m,)), m, wide, bias, one - one)
-    (middle, width), (low, high) = part_of(0, count * wide, given), part_of(2, count * wide, given)
+    (middle, width), least = part_of(0, count * wide, given), one - one if row[CURVE] == RELU else -number(np.inf, one)
     for start in range(0, count * wide, wide):
         end = start + wide
-        _ends(middle[start:end], width[start:end], bias, share, floor, low[start:end], high[start:end])
+        _ends(middle[start:end], width[start:end], bias, share, floor, least, low[start:end], high[start:end])
 
 
 @sum_part
-def _ends(middle: Any, width: Any, bias: Any, share: Any, floor: Any, low: Any, high: Any) -> None:
+def _ends(middle: Any, width: Any, bias: Any, share: Any, floor: Any, least: Any, low: Any, high: Any) -> None:
+    """No less than `least`; what is no number stays none."""
     for k in range(bias.size):
         at, apart = middle[k] + bias[k], share * (width[k] + (abs(bias[k]) + floor))
-        low[k], high[k] = at - apart, at + apart
+        below, above = at - apart, at + apart
+        low[k], high[k] = least if below < least else below, least if above < least else above
 
 
 @exact_part
 def _curve(kind: int, given: Any, values: Any, one: Any) -> None:
-    """Values of a curve; what is no number stays none."""
-    if kind == RELU:
-        for k in range(given.size):
-            values[k] = one - one if given[k] < one - one else given[k]
-    elif kind == TANH:
+    """Values of an S-shaped curve; what is no number stays none."""
+    if kind == TANH:
         tanhs(given, values, one)
     else:
         sigmoids(given, values, one)
