@@ -29,7 +29,7 @@ def scratch(size: int) -> int:
 
 SPARE = 4
 """Pieces of memory that wait for the next loan, the largest of `MOST` bytes."""
-MOST = 1 << 26
+MOST = 1 << 24
 _spare: list[Tensor] = []
 
 

@@ -29,6 +29,8 @@ FEW = 1 << 17
 """Multiplications with the largest weight up to which bounds come by the quickest way; gradients find theirs later."""
 CACHED = 1 << 15
 """Numbers that a piece of the batch may have at its widest layer, so that they stay in a processor's cache."""
+LARGEST = 1 << 22
+"""Weights, by the largest layer, of networks that are small enough to have copies in the work space."""
 TILE = 12
 """Samples that products take at once."""
 
@@ -45,7 +47,8 @@ def interval_bounds(graph: Graph, region: Region, spec: Tensor | None) -> tuple[
 
 
 def _suits(run: Run, center: Tensor) -> bool:
-    return center.is_cpu and center.dim() == 2 and len(center) > 0 and alone(2 * _work(run, center))
+    flat, small = center.is_cpu and center.dim() == 2 and len(center) > 0, run.largest * len(run.steps) <= LARGEST
+    return flat and small and alone(2 * _work(run, center))
 
 
 def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None:
