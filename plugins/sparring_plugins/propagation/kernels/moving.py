@@ -37,11 +37,12 @@ def along(row: Any, sign: Any, lines: Any, moved: Any) -> Any:
 
 @sum_kernel
 def along_past(rows: int, lines: int, apart: int, bias: int, moved: int, n: int, one: Any) -> Any:
-    """As `along`, and past a bias: its share of what was moved is in the sum that is returned.
+    """As `along`, and past a bias: its share of what was moved is added to the sum that is returned.
 
-    All are addresses of `n` numbers, and of lines `apart` bytes between the four.
+    All are addresses of `n` numbers, and of lines `apart` bytes between the four. Both sums have `n` terms, for which
+    room is left; one sum would have twice as many.
     """
-    row, to, shift = carray(view_of(rows, one), (n,)), carray(view_of(moved, one), (n,)), one - one
+    row, to, shift, known = carray(view_of(rows, one), (n,)), carray(view_of(moved, one), (n,)), one - one, one - one
     lower, low_shift = carray(view_of(lines, one), (n,)), carray(view_of(lines + apart, one), (n,))
     upper, high_shift = carray(view_of(lines + 2 * apart, one), (n,)), carray(view_of(lines + 3 * apart, one), (n,))
     move = carray(view_of(bias, one), (n,))
@@ -51,8 +52,9 @@ def along_past(rows: int, lines: int, apart: int, bias: int, moved: int, n: int,
         slope, other, intercept, end = lower[k], upper[k], low_shift[k], high_shift[k]
         found = x * (slope if below else other)
         to[k] = found
-        shift += x * (intercept if below else end) + found * move[k]
-    return shift
+        shift += x * (intercept if below else end)
+        known += found * move[k]
+    return shift + known
 
 
 @sum_kernel
