@@ -32,13 +32,13 @@ def pictures(
     for picture in range(count):
         for y in range(high):
             line, place = (y + above) // step, (y + above) % step
-            inside = line < tall
-            if inside and full > 0:
-                start = (picture * step + place) * step * plane + line * broad + first
+            inside, skipped = line < tall, 0
+            if inside:
+                start, skipped = (picture * step + place) * step * plane + line * broad + first, end - begin
                 to = whole + size * ((picture * high + y) * wide + begin)
                 together(to, parts + size * start, full, step, plane, size, one)
-            for x in range(wide - (end - begin if inside and full > 0 else 0)):
-                at = x if not inside or full == 0 or x < begin else x + end - begin
+            for x in range(wide - skipped):
+                at = x if x < begin else x + skipped
                 there = inside and (at + aside) // step < broad
                 found[picture, y, at] = (
                     split[picture, place, (at + aside) % step, line, (at + aside) // step] if there else zero
