@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import sparring
 from operation_networks import NETWORKS, Network, Program
 from sparring import Region
 from sparring.errors import RefusedError, RequestError
@@ -281,6 +282,25 @@ def test_bounds_follow_what_is_replaced():
         change()
         hold(module, region, points(module, *region.corners))
         assert not torch.equal(Ibp().bound(module, region, None)[0], before)
+
+
+@pytest.mark.parametrize("part", ["weight", "bias"])
+@pytest.mark.parametrize("batch", [1, 40])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_data_of_other_sizes_or_types_is_noticed(backend, batch, part):
+    """A compiled loop would read past it, or take it for something else."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3))
+    region = Region(torch.zeros(batch, 4), 0.1)
+    before, parameter = sparring.bound(module, region, BACKENDS[backend]), getattr(module[2], part)
+    whole = parameter.data
+    for other in (whole[:4], whole.double()):
+        parameter.data = other
+        with pytest.raises(RequestError):
+            sparring.bound(module, region, BACKENDS[backend])
+    parameter.data = whole
+    assert all(map(torch.equal, before, sparring.bound(module, region, BACKENDS[backend])))
 
 
 def test_a_module_is_left_as_it_is():

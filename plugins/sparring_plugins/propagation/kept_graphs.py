@@ -33,10 +33,14 @@ UNHEEDED = frozenset(
 _kept: weakref.WeakKeyDictionary[nn.Module, dict[Any, tuple[Graph, _Snapshot]]] = weakref.WeakKeyDictionary()
 
 
+_kind = operator.attrgetter("shape", "dtype")
+
+
 class _Snapshot:
     """What a traced graph has baked in: the attributes, parameters, buffers and parts of every submodule.
 
-    Values of parameters are not among them, a graph fetches those anew; a parameter that was replaced is.
+    Values of parameters are not among them, a graph fetches those anew; a parameter that was replaced is, and so are
+    shapes and types, which `.data` and `.double()` change in place.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -48,12 +52,15 @@ class _Snapshot:
         # What `values` gives shows what is in a dict whenever it is looked at.
         self._values = [table.values() if isinstance(table, dict) else table for table in self._tables]
         self._then = list(chain.from_iterable(self._values))
+        self._tensors = [value for value in self._then if isinstance(value, Tensor)]
+        self._kinds = list(map(_kind, self._tensors))
 
     def holds(self) -> bool:
         """Whether everything still is the very same object."""
         if any(self._empty) or list(map(len, self._tables)) != self._sizes:
             return False
-        return all(map(operator.is_, chain.from_iterable(self._values), self._then))
+        same = all(map(operator.is_, chain.from_iterable(self._values), self._then))
+        return same and list(map(_kind, self._tensors)) == self._kinds
 
 
 def _tables(module: nn.Module) -> list[Any]:
