@@ -13,20 +13,20 @@ from torch.autograd import gradcheck
 import sparring
 from run_networks import drawn, made
 from sparring import Region
-from sparring_plugins.propagation import programs, trained_boxes, trained_rows
+from sparring_plugins.propagation import packing, programs, trained_boxes, trained_rows
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.propagation import Propagation
 from sparring_plugins.propagation.trained_rows import backward_bounds
 
-SIZES = {"later": (1 << 40, 1 << 18), "kept": (0, 1 << 18), "pieces": (0, 72)}
-"""Gradients find what they need later; it is kept; it is kept for batches in pieces of two."""
+WAYS = {"later": (1 << 40, 12), "kept": (0, 12), "blocks": (0, 2)}
+"""Gradients find what they need later; it is kept; it is kept for batches in blocks of two."""
 
 
-@pytest.fixture(params=SIZES)
+@pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    few, cached = SIZES[request.param]
+    few, block = WAYS[request.param]
     monkeypatch.setattr(trained_rows, "FEW", few)
-    monkeypatch.setattr(trained_rows, "CACHED", cached)
+    monkeypatch.setattr(packing, "BLOCK", block)
 
 
 REGIONS = {
@@ -143,6 +143,16 @@ def test_what_has_changed_since_is_not_gone_back_through(changed, way):
         low.sum().backward()
 
 
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
+@pytest.mark.parametrize("data", [torch.ones(3, 2), torch.ones(3, 6)])
+def test_weights_of_other_sizes_or_types_are_not_gone_back_through(method, data, way):
+    module = made(nn.ReLU)
+    low, _ = sparring.bound(module, Region(drawn(5, 4), 0.1), method)
+    module[4].weight.data = data
+    with pytest.raises(RuntimeError, match=r"was \[3, 6\] of torch.float64 when it was bounded"):
+        low.sum().backward()
+
+
 @pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
 def test_a_number_that_is_none_comes_through(curve, way):
     module = made(curve)
@@ -193,7 +203,8 @@ def test_weights_that_were_lent_for_one_call_get_the_gradients(method, way, monk
 @pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
 @pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
 def test_bits_are_the_same_with_gradients_and_without(curve, method, monkeypatch):
-    monkeypatch.setattr(programs, "program_of", lambda *given: None)  # which take their sums in another order
+    if method == "ibp":
+        monkeypatch.setattr(programs, "program_of", lambda *given: None)  # which take their sums in another order
     module, region = made(curve).float(), Region(drawn(40, 4).float(), 0.2)
     graded = sparring.bound(module, region, method)
     with torch.no_grad():

@@ -79,18 +79,30 @@ class Program:
         return self.table.ctypes.data, self.parts.ctypes.data, self.common.ctypes.data, self.lines.ctypes.data
 
 
-_kept: WeakKeyDictionary[Graph, dict[bool, Program | None]] = WeakKeyDictionary()
+PROGRAMS = 8
+"""Of one graph that are remembered."""
+
+_kept: WeakKeyDictionary[Graph, dict[tuple[bool, int | None], Program | None]] = WeakKeyDictionary()
 
 
-def program_of(graph: Graph, dtype: torch.dtype, many: bool) -> Program | None:
-    """The program of a graph, made once; None if it has none."""
-    found = _kept.setdefault(graph, {})
-    if many not in found:
-        found[many] = _packed(graph, dtype, many)
-    return found[many]
+def program_of(graph: Graph, dtype: torch.dtype, many: bool, chunk: int | None = None) -> Program | None:
+    """The program of a graph, made once; None if it has none.
+
+    Args:
+        graph: for inputs of one type.
+        dtype: that type.
+        many: whether samples go in blocks.
+        chunk: how many rows go at a time, None to have that chosen.
+    """
+    found, key = _kept.setdefault(graph, {}), (many, chunk)
+    if key not in found:
+        if len(found) >= PROGRAMS:
+            found.clear()
+        found[key] = _packed(graph, dtype, many, chunk)
+    return found[key]
 
 
-def _packed(graph: Graph, dtype: torch.dtype, many: bool) -> Program | None:
+def _packed(graph: Graph, dtype: torch.dtype, many: bool, rows: int | None) -> Program | None:
     """Tables of a graph whose nodes all have steps."""
     nodes, sources = _flat(graph)
     found = [_kind(node) for node in nodes]
@@ -101,7 +113,8 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool) -> Program | None:
     table, parts = np.zeros((len(nodes), tables.COLUMNS), np.int64), np.zeros((len(nodes), 5))
     table[:, tables.KIND], table[:, tables.SIZE] = kinds, [math.prod(node.shape) for node in nodes]
     pictures = any(isinstance(node, Conv) for node in nodes)
-    packing, chunk = _Packing(table, dtype, BLOCK if many and not pictures else 1), FEW if pictures else CHUNK
+    packing = _Packing(table, dtype, BLOCK if many and not pictures else 1)
+    chunk = rows or (FEW if pictures else CHUNK)
     for place, node in enumerate(nodes):
         row, size = table[place], math.prod(node.shape)
         row[tables.FIRST : tables.FIRST + len(sources[place])] = sources[place]

@@ -23,10 +23,10 @@ from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.runs import Run, Step
 from sparring_plugins.propagation.scratch import Loan, scratch
 
-__all__ = ["LOOSE", "gradients", "passed"]
+__all__ = ["LOOSE", "Kept", "apart", "gradients", "kept_of", "passed"]
 
 KINDS = {ReLU: 1, Tanh: 2, Sigmoid: 3}
-SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, COLUMNS = slice(5), 5, 6, 7, 8, 9, 10, 11, 12
+SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE, COLUMNS = slice(5), 5, 6, 7, 8, 9, 10, 11, 12, 13
 """Columns of the table of layers: inputs, outputs, curve, and two steps; then as in `kernels.panels`."""
 SPREAD = 1024
 """Bytes; lines that a multiple of it lies between drive each other out of the nearest cache."""
@@ -57,6 +57,20 @@ class _Plan:
 _plans: WeakKeyDictionary[Run, dict[Any, _Plan]] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What `passed` keeps for the way back, in numbers: where boxes behind each curve but the last lie, of how many."""
+
+    places: list[int]
+    room: int
+
+
+def kept_of(run: Run, dtype: torch.dtype, batch: int, piece: int) -> Kept:
+    """What is kept of so many samples."""
+    plan = _plan_of(run, run.sizes, dtype, batch, max(1, min(piece, batch)))
+    return Kept([int(place) for place in plan.table[:-1, KEPT]], plan.room)
+
+
 def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
     """The plan for weights of these sizes, made once."""
     plans, key = _plans.setdefault(run, {}), (tuple(sizes), dtype, batch, piece)
@@ -69,16 +83,16 @@ def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, bat
 
 def _plan(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
     lanes = register() // dtype.itemsize
-    widest = max(_step(side, lanes) for shape in sizes for side in shape)
+    widest = max(apart(side, lanes) for shape in sizes for side in shape)
     table, shares, loose = np.zeros((len(sizes), COLUMNS), np.int64), np.zeros(len(sizes)), 0.0
     room, total = 0, PARTS * piece * widest + widest
     for place, (row, step, (m, n)) in enumerate(zip(table, run.steps, sizes, strict=True)):
-        row[SIZES] = n, m, _kind(step), _step(n, lanes), _step(m, lanes)
+        row[SIZES] = n, m, _kind(step), apart(n, lanes), apart(m, lanes)
         row[KEPT], row[PACKED] = room, total
         total += max(n * _full(m, 2 * lanes), m * _full(n, 2 * lanes))
         row[SUM] = total
-        total += 2 * m * _step(n, lanes)
-        room += 2 * batch * _step(m, lanes) if place < len(sizes) - 1 else 0
+        total += 2 * m * apart(n, lanes)
+        room += 2 * batch * apart(m, lanes) if place < len(sizes) - 1 else 0
         shares[place] = share_of(n + 1, dtype, loose)
         loose = LOOSE * torch.finfo(dtype).eps if row[2] > 1 else 0.0
     return _Plan(table, shares, piece * widest, total, room, widest + piece)
@@ -92,8 +106,8 @@ def _full(size: int, lanes: int) -> int:
     return -(-size // lanes) * lanes
 
 
-def _step(size: int, lanes: int) -> int:
-    """How far apart lines of so many numbers begin."""
+def apart(size: int, lanes: int) -> int:
+    """How far apart lines of so many numbers begin, with so many in a register."""
     step = _full(size, lanes)
     return step if step * register() % (SPREAD * lanes) else step + lanes
 
@@ -147,8 +161,8 @@ def passed(
 
 
 def gradients(
-    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: Loan,
-    given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool,
+    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: int,
+    given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool, more: Sequence[Tensor] = (),
 ) -> list[Tensor | None]:  # fmt: skip
     """In the corners of the input [2, batch, inputs], and in each weight and bias.
 
@@ -158,10 +172,11 @@ def gradients(
         center: of the input.
         reach: likewise.
         piece: the most samples at a time.
-        kept: what that kept.
+        kept: address of what that kept.
         given: gradients in the ends behind the last layer, before its curve, [batch, outputs] each.
         wanted: for each parameter, whether it has a gradient.
         to_region: whether the corners have.
+        more: such gradients behind the other layers that come from elsewhere, [2, batch, outputs] each, or none.
     """
     call = _Call(run, parameters, center, reach, piece)
     found = [torch.empty_like(part, memory_format=torch.contiguous_format) if part is not None and want else None
@@ -169,6 +184,7 @@ def gradients(
     to_both = center.new_empty((2, *center.shape)) if to_region else None
     call.table[:, TO_WEIGHT] = [address(part) for part in found[::2]]
     call.table[:, TO_BIAS] = [address(part) for part in found[1::2]]
+    call.table[: len(more), MORE] = [part.data_ptr() for part in more]
     below, above = (part.contiguous() for part in given)
-    call.run("back", below.data_ptr(), above.data_ptr(), kept.address, call.plan.room, address(to_both))
+    call.run("back", below.data_ptr(), above.data_ptr(), kept, call.plan.room, address(to_both))
     return [to_both, *found]

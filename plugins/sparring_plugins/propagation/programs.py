@@ -9,8 +9,9 @@ way.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.propagation import Inner
 from sparring_plugins.propagation.scratch import scratch
 
-__all__ = ["bounds"]
+__all__ = ["Keeping", "addresses_of", "bounds", "ends_of", "ran", "tangents_of"]
 
 MODES = ("ibp", "crown", "boxes")
 MANY = 16
@@ -57,25 +58,62 @@ def bounds(
     weights = _weights(program, center.dtype)
     if weights is None or not (spec is None or (spec.dtype is center.dtype and spec.shape[-1] == outputs)):
         return None
-    low, high, radius = _ends(region)
-    spec = None if spec is None else spec.contiguous()
-    found = center.new_empty((2, batch, count))
-    addresses = np.array([[address(matrix), address(bias)] for matrix, bias in weights])
-    wider, marks = program.total * center.itemsize, 2 * program.samples * program.features * program.wide.itemsize
-    space = scratch(wider + marks + 8 * (2 * len(weights) + program.chunk))
-    arguments = (
-        program.places[0], program.places[1], program.places[2], addresses.ctypes.data, _tangents(center.dtype)[1],
-        low.data_ptr(), address(high), radius, address(spec), 1 if spec is None or spec.dim() == 2 else batch,
-        found.data_ptr(), space, space + wider, space + wider + marks, program.places[3], len(weights) - 1,
-        batch, program.samples, count, program.chunk, program.total, program.work, MODES.index(inner),
-        CHOICES.index(slope), register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
-    )  # fmt: skip
-    patiently(_kernel().run, (center.dtype, program.wide), *arguments)
-    below, above = found.unbind()
+    below, above = ran(program, weights, region, spec, inner, slope).unbind()
     return below, above
 
 
-def _ends(region: Region) -> tuple[Tensor, Tensor | None, float]:
+class Keeping(NamedTuple):
+    """A table that says where what is wanted later goes, and the memory for it and for the work space."""
+
+    table: np.ndarray[Any, Any]
+    address: int
+    room: int
+    """Numbers in all."""
+
+
+def ran(
+    program: Program, weights: Sequence[tuple[Tensor | None, Tensor | None]], region: Region, spec: Tensor | None,
+    inner: Inner | Literal["boxes"], slope: str, keeping: Keeping | None = None,
+) -> Tensor:  # fmt: skip
+    """Run a program: bounds [2, batch, rows].
+
+    Args:
+        program: one that is for the region and what is wanted.
+        weights: matrix and bias of each of its steps, contiguous.
+        region: of norm "inf", on a processor.
+        spec: [batch, rows, outputs] or [rows, outputs], or None for the outputs.
+        inner: see `bounds`.
+        slope: likewise.
+        keeping: what is to be kept, if anything is; the table is written to.
+    """
+    center, (low, high, radius) = region.center, ends_of(region)
+    batch = center.shape[0]
+    spec = None if spec is None else spec.contiguous()
+    count = int(program.table[-1, tables.SIZE]) if spec is None else spec.shape[-2]
+    found, addresses = center.new_empty((2, batch, count)), addresses_of(weights)
+    boxes = 2 * program.samples * program.features * program.wide.itemsize
+    marks, table, room = boxes + 8 * (2 * len(weights) + program.chunk), program.places[0], program.total
+    wider = scratch(marks + (program.total * center.itemsize if keeping is None else 0))
+    space = wider + marks
+    if keeping is not None:
+        table, space, room = keeping.table.ctypes.data, keeping.address, keeping.room
+    arguments = (
+        table, program.places[1], program.places[2], addresses.ctypes.data, tangents_of(center.dtype)[1],
+        low.data_ptr(), address(high), radius, address(spec), 1 if spec is None or spec.dim() == 2 else batch,
+        found.data_ptr(), space, wider, wider + boxes, program.places[3], len(weights) - 1,
+        batch, program.samples, count, program.chunk, program.total, room, program.work, MODES.index(inner),
+        CHOICES.index(slope), register(), ONE[center.dtype], BITS[center.dtype], ONE[program.wide],
+    )  # fmt: skip
+    patiently(_kernel().run, (center.dtype, program.wide), *arguments)
+    return found
+
+
+def addresses_of(weights: Sequence[tuple[Tensor | None, Tensor | None]]) -> np.ndarray[Any, Any]:
+    """[steps, 2]; 0 for none."""
+    return np.array([[address(matrix), address(bias)] for matrix, bias in weights])
+
+
+def ends_of(region: Region) -> tuple[Tensor, Tensor | None, float]:
     """Corners; of a ball with one radius that no domain clips the centre, None, and the radius."""
     ball = region.whole_ball
     if ball is not None and isinstance(ball[1], float):
@@ -92,7 +130,7 @@ def _kernel() -> Any:
 
 
 @cache
-def _tangents(dtype: torch.dtype) -> tuple[Any, int]:
+def tangents_of(dtype: torch.dtype) -> tuple[Any, int]:
     """Where the table of tangent points lies and how it is looked up, and the address of that."""
     table = table_of(dtype)
     look = (len(table.slopes), table.mask, table.nearest, table.farthest, table.shift)

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.affine import Linear
@@ -37,6 +38,8 @@ class Run:
     """Steps from the input on; all but the last one have a curve."""
 
     steps: tuple[Step, ...]
+    sizes: tuple[tuple[int, int], ...]
+    """Of their weights, [outputs, inputs]."""
 
     @property
     def place(self) -> int:
@@ -46,6 +49,17 @@ class Run:
     def parameters(self) -> list[Tensor | None]:
         """Weight and bias of each step, in turn."""
         return [part for step in self.steps for part in step.parameters()]
+
+    def check(self, parameters: Sequence[Tensor | None], dtype: torch.dtype) -> None:
+        """Raise where a weight or bias is not as large as it was, or of another type: `.data` is not watched by torch.
+
+        Raises:
+            RuntimeError: as torch does for what was changed between a bound and its gradients.
+        """
+        shapes = [shape for size in self.sizes for shape in (size, size[:1])]
+        for part, shape in zip(parameters, shapes, strict=True):
+            if part is not None and (part.shape != shape or part.dtype is not dtype):
+                raise RuntimeError(f"a parameter was {list(shape)} of {dtype} when it was bounded, and is no more")
 
     def graph(self, parameters: Sequence[Any]) -> Graph:
         """The run as it was with these weights and biases, which nothing changes any more."""
@@ -59,14 +73,19 @@ class Run:
         return Graph(nodes)
 
     @cached_property
+    def shortened(self) -> Run:
+        """All but the last step."""
+        return Run(self.steps[:-1], self.sizes[:-1])
+
+    @cached_property
     def largest(self) -> int:
         """Entries of its largest weight."""
-        return max(step.layer.weight().numel() for step in self.steps)
+        return max(outputs * inputs for outputs, inputs in self.sizes)
 
     @cached_property
     def widest(self) -> int:
         """Most units of any layer."""
-        return max(max(step.layer.weight().shape) for step in self.steps)
+        return max(map(max, self.sizes))
 
 
 def _given(value: Tensor) -> Tensor:
@@ -81,7 +100,7 @@ def run_of(graph: Graph, shortened: bool) -> Run | None:
     found = _known.get(graph)
     if found is None:
         run = _run(graph)
-        found = _known[graph] = (run, Run(run.steps[:-1]) if run is not None and len(run.steps) > 1 else None)
+        found = _known[graph] = (run, run.shortened if run is not None and len(run.steps) > 1 else None)
     return found[1 if shortened else 0]
 
 
@@ -97,4 +116,5 @@ def _run(graph: Graph) -> Run | None:
             steps[-1] = Step(last.layer, node.curve)
         else:
             return None
-    return Run(tuple(steps)) if steps else None
+    sizes = ((step.layer.shape[0], graph.nodes[step.layer.inputs[0]].shape[0]) for step in steps)
+    return Run(tuple(steps), tuple(sizes)) if steps else None

@@ -28,8 +28,8 @@ def scratch(size: int) -> int:
 
 
 SPARE = 4
-"""Pieces of memory that wait for the next loan, the largest of `MOST` bytes."""
-MOST = 1 << 24
+"""Pieces of memory that wait for the next loan, of `MOST` bytes in all."""
+MOST = 1 << 26
 _spare: list[Tensor] = []
 
 
@@ -50,7 +50,7 @@ class Loan:
 
     def __del__(self, spare: list[Tensor] = _spare) -> None:
         # Bound when the class was made: at the end of the process the module may be gone before its objects.
-        if len(spare) < SPARE and len(self._space) <= MOST:
+        if len(spare) < SPARE and len(self._space) + sum(map(len, spare)) <= MOST:
             spare.append(self._space)
 
 

@@ -23,7 +23,7 @@ from sparring_plugins.propagation.rounding import share_of
 from sparring_plugins.propagation.runs import Run, Step, run_of
 from sparring_plugins.propagation.specified import over_box
 
-__all__ = ["interval_bounds"]
+__all__ = ["interval_bounds", "piece_of", "start_of"]
 
 FEW = 1 << 17
 """Multiplications with the largest weight up to which bounds come by the quickest way; gradients find theirs later."""
@@ -60,7 +60,7 @@ def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None
         return low, high
     if _few(run, region):
         return None
-    return _tight(run, passed(run, run.parameters(), *_start(run, region, None), _piece(run), keep=False)[0])
+    return _tight(run, passed(run, run.parameters(), *start_of(run, region, None), piece_of(run), keep=False)[0])
 
 
 def _work(run: Run, center: Tensor) -> int:
@@ -72,8 +72,8 @@ def _few(run: Run, region: Region) -> bool:
     return _work(run, region.center) <= FEW
 
 
-def _start(run: Run, region: Region, both: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Centre and reach of the region, from its corners where these have gradients."""
+def start_of(run: Run, region: Region, both: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Centre and reach of the region (see `ends`), from its corners where these have gradients."""
     share = share_of(run.steps[0].layer.fan, region.center.dtype, 0.0)
     around = around_center(region, share) if both is None else None
     if around is not None:
@@ -82,7 +82,7 @@ def _start(run: Run, region: Region, both: Tensor | None) -> tuple[Tensor, Tenso
     return center.contiguous(), reach.contiguous()
 
 
-def _piece(run: Run) -> int:
+def piece_of(run: Run) -> int:
     """Samples at a time; a multiple of what products take at once, where there are many."""
     size = max(1, CACHED // run.widest)
     return size - size % TILE if size > TILE else size
@@ -108,7 +108,7 @@ class _Box(torch.autograd.Function):
         if _few(run, region):
             low, high = Boxes(graph, region, keep=False).interval(run.place)
         else:
-            found, ctx.kept = passed(run, parameters, *_start(run, region, both), _piece(run), keep=True)
+            found, ctx.kept = passed(run, parameters, *start_of(run, region, both), piece_of(run), keep=True)
             low, high = _tight(run, found)
         # The region's own tensors are kept to see that they are the same still.
         ctx.save_for_backward(both, None if run.steps[-1].curve is None else found, *parameters, *parts)
@@ -118,9 +118,10 @@ class _Box(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor) -> Any:
         run, region, (both, found, *saved) = ctx.run, ctx.region, ctx.saved_tensors
         parameters = saved[: 2 * len(run.steps)]
+        run.check(parameters, region.center.dtype)
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
-        start, piece = _start(run, region, both), _piece(run)
+        start, piece = start_of(run, region, both), piece_of(run)
         kept, ctx.kept = ctx.kept, None  # as torch lets go of what it kept; who comes again waits for it
         if kept is None:
             found, kept = passed(run, parameters, *start, piece, keep=True)
@@ -128,7 +129,7 @@ class _Box(torch.autograd.Function):
             slopes = _slopes(run.steps[-1], found)
             given = given[0] * slopes[0], given[1] * slopes[1]
         wanted = ctx.needs_input_grad[5:]
-        gradient = gradients(run, parameters, *start, piece, kept, given, wanted, both is not None)
+        gradient = gradients(run, parameters, *start, piece, kept.address, given, wanted, both is not None)
         return None, None, None, None, *gradient
 
 
@@ -151,7 +152,7 @@ def _differentiably(
         assert weight is not None
         share = share_of(weight.shape[1] + 1, weight.dtype, 0.0 if ends is None else ends.loose)
         if ends is None:
-            around = _start(run, region, None)
+            around = start_of(run, region, None)
             ends = Ends(LinearEnds.apply(*around, weight, bias, share, 0.0))
         else:
             ends = Ends(LinearEnds.apply(ends.both, None, weight, bias, share, ends.off))

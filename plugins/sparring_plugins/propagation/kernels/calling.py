@@ -84,9 +84,9 @@ def line_kernels() -> Any:
 @cache
 def run_kernels() -> dict[str, Any]:
     """The compiled calls that go through runs of layers, by name."""
-    from sparring_plugins.propagation.kernels import run_back, run_there
+    from sparring_plugins.propagation.kernels import rows_back, run_back, run_there
 
-    return {"there": run_there.there, "back": run_back.way_back}
+    return {"there": run_there.there, "back": run_back.way_back, "rows": rows_back.rows_back}
 
 
 @cache

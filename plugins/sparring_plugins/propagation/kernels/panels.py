@@ -18,17 +18,17 @@ from sparring_plugins.propagation.kernels.strides import SQUARE, turn
 from sparring_plugins.propagation.kernels.tiles import product
 
 __all__ = [
-    "BIAS", "CURVE", "INPUTS", "KEPT", "OUTPUTS", "PACKED", "PARTS", "RELU", "STEP", "SUM", "TANH", "TO_BIAS",
-    "TO_STEP", "TO_WEIGHT", "WEIGHT", "full", "given_of", "in_full_lines", "multiply", "pack_back", "pack_there",
+    "BIAS", "CURVE", "INPUTS", "KEPT", "MORE", "OUTPUTS", "PACKED", "PARTS", "RELU", "STEP", "SUM", "TANH", "TO_BIAS",
+    "TO_STEP", "TO_WEIGHT", "WEIGHT", "full", "given_of", "in_full_lines", "multiply", "pack_back", "pack_turned",
     "part_of", "places_of",
 ]  # fmt: skip
 
-(INPUTS, OUTPUTS, CURVE, STEP, TO_STEP, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS) = range(12)
+(INPUTS, OUTPUTS, CURVE, STEP, TO_STEP, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE) = range(13)
 """Of a layer: its sizes and its curve (0 for none, then ReLU, tanh, sigmoid); how far apart lines of its inputs begin,
 and those of outputs; where among what is kept the box behind it lies, and in the work space its weight for products,
 and sums over pieces of gradients in it, for centres and for reaches; the addresses of weight and bias, and of gradients
-in them (0 where there is none)."""
-COLUMNS = 12
+in them, and of more gradients in the ends behind the layer, before its curve, [2, batch, outputs] (0 for none)."""
+COLUMNS = 13
 RELU, TANH = 1, 2
 PARTS = 6
 """Of the work space, each as large as a piece at the widest layer."""
@@ -86,16 +86,16 @@ def multiply(
 
 
 @exact_part
-def pack_there(row: Any, given: Any) -> None:
-    """The weight turned round, in panels [inputs, two registers]."""
+def pack_turned(weight: int, m: int, n: int, to: int, given: Any) -> None:
+    """A matrix [m, n] turned round, in panels [n, two registers]."""
     _, _, space, base, _, _, register, one, _ = given
-    n, m, size = row[INPUTS], row[OUTPUTS], space.itemsize
+    size = space.itemsize
     wide, zero = 2 * register // size, one - one
-    matrix = carray(view_of(row[WEIGHT], one), (m, n))
+    matrix = carray(view_of(weight, one), (m, n))
     for first in range(0, m, wide):
-        start, count = row[PACKED] + first * n, min(wide, m - first)
+        start, count = to + first * n, min(wide, m - first)
         lines, columns = count // SQUARE * SQUARE, n // SQUARE * SQUARE
-        turn(row[WEIGHT] + size * first * n, base + size * start, lines, columns, (n, wide), size, one)
+        turn(weight + size * first * n, base + size * start, lines, columns, (n, wide), size, one)
         for i in range(n):
             for j in range(lines if i < columns else 0, wide):
                 space[start + i * wide + j] = matrix[first + j, i] if j < count else zero

@@ -13,6 +13,7 @@ from sparring_plugins.propagation.kernels.panels import (
     CURVE,
     INPUTS,
     KEPT,
+    MORE,
     OUTPUTS,
     PACKED,
     RELU,
@@ -79,6 +80,8 @@ def way_back(
             at, (middle, radius) = to, part_of(to, count * step, given)
             if layer > 0:
                 _slopes_back(layers[layer - 1, CURVE], low, high, middle, radius, one)
+                if layers[layer - 1, MORE] != 0:
+                    _add_more(layers[layer - 1], middle, radius, first, batch, one)
             else:
                 _leave(middle, radius, step, carray(view_of(to_both, one), (2, batch, n)), first, one)
     for layer in range(last + 1):
@@ -98,6 +101,19 @@ def _enter(to_low: int, to_high: int, first: int, count: int, batch: int, last: 
         for k in range(m):
             x, y = below[first + sample, k], above[first + sample, k]
             middle[start + k], radius[start + k] = y + x, y - x
+
+
+@exact_part
+def _add_more(row: Any, middle: Any, radius: Any, first: int, batch: int, one: Any) -> None:
+    """Gradients in the ends behind a layer that come from elsewhere."""
+    m, wide = row[OUTPUTS], row[TO_STEP]
+    more = carray(view_of(row[MORE], one), (2, batch, m))
+    for sample in range(middle.size // wide):
+        start = sample * wide
+        for k in range(m):
+            x, y = more[0, first + sample, k], more[1, first + sample, k]
+            middle[start + k] += y + x
+            radius[start + k] += y - x
 
 
 @exact_part

@@ -21,11 +21,12 @@ from sparring_plugins.propagation.kernels.panels import (
     RELU,
     TANH,
     TO_STEP,
+    WEIGHT,
     full,
     given_of,
     in_full_lines,
     multiply,
-    pack_there,
+    pack_turned,
     part_of,
     places_of,
 )  # fmt: skip
@@ -56,7 +57,8 @@ def there(
     boxes, m = carray(view_of(kept, one), (room,)), layers[last, OUTPUTS]
     out = carray(view_of(found, one), (2, batch, m))
     for layer in range(last + 1):
-        pack_there(layers[layer], given)
+        row = layers[layer]
+        pack_turned(row[WEIGHT], row[OUTPUTS], row[INPUTS], row[PACKED], given)
     for first in range(0, batch, piece):
         count, step = min(piece, batch - first), n
         source, reached = center + size * first * n, reach + size * first * n

@@ -17,10 +17,14 @@ from sparring_plugins.propagation.kernels.boxing import box_of_affine, box_of_cu
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, view_of
 from sparring_plugins.propagation.kernels.convolving import pack_convolution
 from sparring_plugins.propagation.kernels.descending import descend, put_rows, put_units
+from sparring_plugins.propagation.kernels.entering import enter, of_sample
 from sparring_plugins.propagation.kernels.strides import SQUARE, turn
 from sparring_plugins.propagation.kernels.tables import (
+    APART,
+    BEHIND,
     BIAS,
     BOX,
+    BOX_ON,
     COLUMNS,
     CONVOLUTION,
     CURVE,
@@ -30,6 +34,8 @@ from sparring_plugins.propagation.kernels.tables import (
     LINEAR,
     NORMS,
     PACKED,
+    ROWS,
+    ROWS_ON,
     SIZE,
     STEP,
     TIGHTENED,
@@ -45,8 +51,8 @@ CROWN, BOXES = 1, 2
 def run(
     table: int, parts: int, common: int, weights: int, tangents: int, low: int, high: int, radius: float, spec: int,
     specs: int, found: int, space: int, wider: int, marks: int, places: int, last: int, batch: int, block: int,
-    count: int, chunk: int, total: int, work: int, mode: int, choice: int, register: int, one: Any, whole: Any,
-    wide: Any,
+    count: int, chunk: int, total: int, room: int, work: int, mode: int, choice: int, register: int, one: Any,
+    whole: Any, wide: Any,
 ) -> None:  # fmt: skip
     """Write [2, batch, count]: bounds of a specification's rows, or of the outputs.
 
@@ -57,7 +63,8 @@ def run(
         tangents: how the table of tangent points is looked up.
         low, high, radius: the region's corners, [batch, features]; for 0 in place of the latter, its centre and radius.
         spec, specs: [specs (1 or batch), count, outputs], or 0.
-        space: the work space, [total]; what passes from step to step begins at `work`.
+        space: the work space, [total]; what passes from step to step begins at `work`. Where there is more `room`,
+            what the way back needs goes there.
         wider: [2, block, features] in the type of `wide`.
         marks: whole numbers, [2 * (last + 1) + chunk].
         places: where lines of matrices begin, as the table's last columns tell.
@@ -74,7 +81,7 @@ def run(
         carray(view_of(weights, long), (last + 1, 2)),
         carray(view_of(marks, long), (2 * last + 2 + chunk,)),
     )
-    numbers, sums = carray(view_of(space, one), (total,)), total - 6 * chunk
+    numbers, sums = carray(view_of(space, one), (room,)), total - 6 * chunk
     n, m = steps[0, SIZE], steps[last, SIZE]
     lows, highs = carray(view_of(low, one), (batch, n)), carray(view_of(high, one), (batch, n))
     out, boxes = carray(view_of(found, one), (2, batch, count)), carray(view_of(wider, wide), (2, block, n))
@@ -89,7 +96,7 @@ def run(
     for first in range(0, batch, block):
         samples = min(block, batch - first)
         given = (steps, shares, constants, matrices, numbers, space, samples, places)
-        _enter(first, given, lows, highs, high != 0, number(radius, one))
+        enter(first, given, lows, highs, high != 0, number(radius, one))
         at = space + numbers.itemsize * steps[0, BOX]
         middles(
             at, at + numbers.itemsize * samples * n, wider, wider + boxes.itemsize * block * n, samples * n,
@@ -100,16 +107,14 @@ def run(
                 if mode != BOXES:
                     lines_of_curve(step, given, look, work, choice, one, whole)
                 box_of_curve(step, given, one)
+                if steps[step, BEHIND] != 0:
+                    _keep(steps[step], first, batch, given)
                 continue
             box_of_affine(step, given, work, mode != BOXES, register, one)
             if mode == CROWN and steps[step, TIGHTENED] != 0:
                 _tighten(step, given, boxes, state, rest, one, wide)
         if mode == BOXES:
-            for side in range(2):
-                for sample in range(samples):
-                    at = steps[last, BOX] + (side * samples + sample) * m
-                    for place in range(m):
-                        out[side, first + sample, place] = numbers[at + place]
+            _write_boxes(steps[last, BOX], numbers, samples, out[:, first : first + samples])
             continue
         for sample in range(samples):
             rows = 0
@@ -118,37 +123,40 @@ def run(
             # Rows stand where the last sample left them, unless something else has stood there since.
             stay = first + sample > 0 and mode != CROWN and count <= chunk
             _least(
-                last, given, sample, _of(boxes, sample, n), rows, False, stay, state, rest, out[0, first + sample],
-                out[1, first + sample], one, wide,
+                last, given, sample, of_sample(boxes, sample, n), rows, False, stay, state, rest,
+                out[0, first + sample], out[1, first + sample], one, wide,
             )  # fmt: skip
+            _go_on(steps, ROWS, ROWS_ON, room > total)
+        _go_on(steps, BOX, BOX_ON, room > total)
 
 
 @exact_part
-def _enter(first: int, given: Any, lows: Any, highs: Any, corners: bool, radius: Any) -> None:
-    """Corners of a block of samples as boxes of the first step; they round as those that torch gives."""
-    steps, numbers, samples = given[0], given[4], given[6]
-    n, start = steps[0, SIZE], steps[0, BOX]
-    for sample in range(samples):
-        below, above = start + sample * n, start + (samples + sample) * n
-        if corners:
-            _put(lows[first + sample], number(0.0, radius), numbers[below : below + n])
-            _put(highs[first + sample], number(0.0, radius), numbers[above : above + n])
-        else:
-            _put(lows[first + sample], -radius, numbers[below : below + n])
-            _put(lows[first + sample], radius, numbers[above : above + n])
+def _go_on(steps: Any, place: int, on: int, kept: bool) -> None:
+    """To where the next rows or boxes go; where nothing is kept the table is not this call's own."""
+    if kept:
+        steps[:, place] += steps[:, on]
 
 
 @exact_part
-def _put(values: Any, more: Any, to: Any) -> None:
-    for k in range(values.size):
-        to[k] = values[k] + more
+def _write_boxes(start: int, numbers: Any, samples: int, out: Any) -> None:
+    size = out.shape[2]
+    for side in range(2):
+        for sample in range(samples):
+            at = start + (side * samples + sample) * size
+            for place in range(size):
+                out[side, sample, place] = numbers[at + place]
 
 
 @exact_part
-def _of(boxes: Any, sample: int, size: int) -> Any:
-    """One sample's centre and radius; samples are counted by `size` elements."""
-    first = sample * size
-    return boxes[0].ravel()[first : first + size], boxes[1].ravel()[first : first + size]
+def _keep(row: Any, first: int, batch: int, given: Any) -> None:
+    """Boxes behind a curve, [2, batch, ...] of all samples."""
+    numbers, samples, m = given[4], given[6], row[SIZE]
+    for side in range(2):
+        for sample in range(samples):
+            source = row[BOX] + (side * samples + sample) * m
+            to = row[BEHIND] + (side * batch + first + sample) * row[APART]
+            for k in range(m):
+                numbers[to + k] = numbers[source + k]
 
 
 @exact_part
@@ -159,8 +167,8 @@ def _tighten(step: int, given: Any, boxes: Any, state: Any, rest: Any, one: Any,
     for sample in range(samples):
         low, high = start + sample * m, start + (samples + sample) * m
         _least(
-            step, given, sample, _of(boxes, sample, steps[0, SIZE]), 0, steps[step, TIGHTENED] == 1, False, state, rest,
-            numbers[low : low + m], numbers[high : high + m], one, wide,
+            step, given, sample, of_sample(boxes, sample, steps[0, SIZE]), 0, steps[step, TIGHTENED] == 1, False, state,
+            rest, numbers[low : low + m], numbers[high : high + m], one, wide,
         )  # fmt: skip
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
-    "ABOVE", "ASIDE", "BACK", "BIAS", "BOX", "CENTRED", "CHANNELS", "COLUMNS", "CONVOLUTION", "CURVE", "FILTERS",
-    "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND", "LANES", "LINEAR", "LINES", "MEAN", "NORMS",
-    "OUT_HIGH", "OUT_WIDE", "PACKED", "RELU", "ROWS", "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE",
-    "SUM", "TANH", "THERE", "TIGHTENED", "TURNED", "UNSURE", "WIDE",
+    "ABOVE", "ACROSS", "APART", "ASIDE", "BACK", "BEHIND", "BIAS", "BOX", "BOX_ON", "CENTRED", "CHANNELS", "COLUMNS",
+    "CONVOLUTION", "CURVE", "DEPTHS", "FILTERS", "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND",
+    "LANES", "LINEAR", "LINES", "MEAN", "NORMS", "OUT_HIGH", "OUT_WIDE", "PACKED", "PANELS", "RELU", "ROWS", "ROWS_ON",
+    "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE", "SUM", "SUMS", "TANH", "THERE", "TIGHTENED",
+    "TURNED", "UNSURE", "WIDE",
 ]  # fmt: skip
 
 INPUT, LINEAR, CONVOLUTION, SUM, MEAN, CENTRED, RELU, TANH, SIGMOID = range(9)
@@ -30,6 +31,14 @@ those of the lines of the matrix that a product on the way there, and on the way
 ) = range(16, 28)  # fmt: skip
 """More of a convolution: its input, output, kernel, strides, and padding. What is packed are its filters' sizes, and
 what is turned the filters split by strides."""
-COLUMNS = 28
+BOX_ON, ROWS_ON, BEHIND, APART, PANELS, SUMS, ACROSS, DEPTHS = range(28, 36)
+"""More where there will be a way back (see `row_plans`); 0 elsewhere.
+
+By how many numbers boxes move on with each block of samples, and rows with each sample. Where boxes of all samples are
+kept behind a curve (0 for nowhere), and how far apart these lines lie, and those of gradients at a step. For a linear
+step where its matrix lies in panels, where sums over samples, whether these are taken for the matrix turned round, and
+which of the places are those of the lines that they are taken of.
+"""
+COLUMNS = 36
 LANES = 64
 """Bytes of the widest registers: rows of coefficients, and lines of packed matrices, begin a multiple of it apart."""
