@@ -45,6 +45,8 @@ LARGEST = 1 << 26
 """Bytes of a work space; what needs more is no small network."""
 BLOCK = 12
 """Samples at a time, where there are many: two tiles of rows, which share what they read of a matrix."""
+TOGETHER = 144
+"""Rows and their negatives, of a block of samples whose rows are gone back through: they fit in a cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +94,7 @@ def program_of(graph: Graph, dtype: torch.dtype, many: bool, chunk: int | None =
         graph: for inputs of one type.
         dtype: that type.
         many: whether samples go in blocks.
-        chunk: how many rows go at a time, None to have that chosen.
+        chunk: how many rows go at a time, and blocks are as small as suits those; None to have that chosen.
     """
     found, key = _kept.setdefault(graph, {}), (many, chunk)
     if key not in found:
@@ -113,7 +115,8 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool, rows: int | None) -> P
     table, parts = np.zeros((len(nodes), tables.COLUMNS), np.int64), np.zeros((len(nodes), 5))
     table[:, tables.KIND], table[:, tables.SIZE] = kinds, [math.prod(node.shape) for node in nodes]
     pictures = any(isinstance(node, Conv) for node in nodes)
-    packing = _Packing(table, dtype, BLOCK if many and not pictures else 1)
+    block = BLOCK if rows is None else max(2, min(BLOCK, TOGETHER // (2 * rows)))
+    packing = _Packing(table, dtype, block if many and not pictures else 1)
     chunk = rows or (FEW if pictures else CHUNK)
     for place, node in enumerate(nodes):
         row, size = table[place], math.prod(node.shape)

@@ -29,8 +29,8 @@ __all__ = ["backward_bounds"]
 
 FEW = 4
 """Samples up to which bounds come by the quickest way, and gradients find what they need when they are asked for."""
-MOST = 64
-"""Rows of a sample that go together: with more, a block of samples is far larger than a processor's caches."""
+MOST = 256
+"""Rows of a sample that go together: with more, a block of samples is far larger than any cache."""
 
 
 def backward_bounds(graph: Graph, region: Region, spec: Tensor | None, slope: str) -> tuple[Tensor, Tensor] | None:
