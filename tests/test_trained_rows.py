@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 pytest.importorskip("torch", reason="bounds need torch")
@@ -89,6 +91,28 @@ def test_specifications_have_their_gradients(shape, biased, way):
         found.append([low, high, *slopes])
     for mine, theirs in zip(*found, strict=True):
         assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float64, 1e-9), (torch.float32, 2e-3)])
+@pytest.mark.parametrize("sizes", [[300, 40, 70, 3], [3, 40, 17, 30]])
+def test_wide_layers_many_rows_and_several_blocks(sizes, dtype, close, curve):
+    """More inputs than are summed in one precision, sums taken either way round, and blocks of twelve or two."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        layers = [nn.Linear(*pair) for pair in itertools.pairwise(sizes)]
+    module, found = nn.Sequential(layers[0], curve(), layers[1], curve(), layers[2]).to(dtype), []
+    spec = None if sizes[-1] == 3 else drawn(30, 25, 30, seed=2).to(dtype)
+    for ours in (True, False):
+        center = drawn(30, sizes[0]).to(dtype).requires_grad_()
+        where, graph = Region(center, 0.02), graph_of(module, center)
+        others = Propagation(graph, where, "ibp")
+        bounds = backward_bounds(graph, where, spec, "adaptive") if ours else others.bounds(spec)
+        assert bounds is not None
+        low, high = bounds
+        found.append([low, high, *torch.autograd.grad((high.square() - low).mean(), [center, *module.parameters()])])
+    for mine, theirs in zip(*found, strict=True):
+        assert torch.allclose(mine, theirs, rtol=close, atol=close * float(theirs.detach().abs().max()))
 
 
 def test_a_layer_that_comes_twice_gets_both_gradients(way):

@@ -21,6 +21,7 @@ from sparring_plugins.propagation.nodes import Interval
 from sparring_plugins.propagation.passing import LOOSE, gradients, passed
 from sparring_plugins.propagation.rounding import share_of
 from sparring_plugins.propagation.runs import Run, Step, run_of
+from sparring_plugins.propagation.scratch import Loan
 from sparring_plugins.propagation.specified import over_box
 
 __all__ = ["interval_bounds", "piece_of", "start_of"]
@@ -108,7 +109,7 @@ class _Box(torch.autograd.Function):
         if _few(run, region):
             low, high = Boxes(graph, region, keep=False).interval(run.place)
         else:
-            found, ctx.kept = passed(run, parameters, *start_of(run, region, both), piece_of(run), keep=True)
+            found, ctx.kept = _passed(run, parameters, region, both)
             low, high = _tight(run, found)
         # The region's own tensors are kept to see that they are the same still.
         ctx.save_for_backward(both, None if run.steps[-1].curve is None else found, *parameters, *parts)
@@ -121,16 +122,28 @@ class _Box(torch.autograd.Function):
         run.check(parameters, region.center.dtype)
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
-        start, piece = start_of(run, region, both), piece_of(run)
         kept, ctx.kept = ctx.kept, None  # as torch lets go of what it kept; who comes again waits for it
         if kept is None:
-            found, kept = passed(run, parameters, *start, piece, keep=True)
+            found, kept = _passed(run, parameters, region, both)
         if run.steps[-1].curve is not None:
             slopes = _slopes(run.steps[-1], found)
             given = given[0] * slopes[0], given[1] * slopes[1]
         wanted = ctx.needs_input_grad[5:]
-        gradient = gradients(run, parameters, *start, piece, kept.address, given, wanted, both is not None)
+        center, reach, loan = kept
+        gradient = gradients(
+            run, parameters, center, reach, piece_of(run), loan.address, given, wanted, both is not None
+        )
         return None, None, None, None, *gradient
+
+
+def _passed(
+    run: Run, parameters: Sequence[Tensor | None], region: Region, both: Tensor | None
+) -> tuple[Tensor, tuple[Tensor, Tensor, Loan]]:
+    """What `passed` finds, and what the way back needs: centre, reach and boxes."""
+    center, reach = start_of(run, region, both)
+    found, loan = passed(run, parameters, center, reach, piece_of(run), keep=True)
+    assert loan is not None
+    return found, (center, reach, loan)
 
 
 def _slopes(step: Step, values: Tensor) -> Tensor:
