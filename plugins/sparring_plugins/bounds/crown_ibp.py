@@ -39,6 +39,7 @@ class CrownIbp(BoundBackend):
 
     def bound(self, module: nn.Module, region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """`beta * backward + (1 - beta) * ibp`: every mixture of sound bounds is sound."""
+        from sparring_plugins.propagation.intervals import boxed
         from sparring_plugins.propagation.kept_graphs import graph_of
         from sparring_plugins.propagation.pieces import in_pieces
         from sparring_plugins.propagation.programs import bounds
@@ -48,18 +49,13 @@ class CrownIbp(BoundBackend):
         beta, slope, graph = self.options.beta, self.options.slope, graph_of(module, region.center)
 
         def bound(region: Region, spec: Tensor | None) -> tuple[Tensor, Tensor]:
-            found = None
-            if beta == 1:
-                found = bounds(graph, region, spec, "ibp", slope) or backward_bounds(graph, region, spec, slope)
-            if found is not None:
-                return found
-            both = Propagation(graph, region, "ibp", slope)
             if beta == 0:
-                return both.box(spec)
-            low, high = both.bounds(spec)
+                return boxed(graph, region, spec)
+            found = bounds(graph, region, spec, "ibp", slope) or backward_bounds(graph, region, spec, slope)
+            low, high = Propagation(graph, region, "ibp", slope).bounds(spec) if found is None else found
             if beta == 1:
                 return low, high
-            below, above = both.box(spec)
+            below, above = boxed(graph, region, spec)
             return _mixed(below, low, beta, -1.0), _mixed(above, high, beta, 1.0)
 
         return in_pieces(graph, region, spec, bound)
