@@ -18,6 +18,7 @@ from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.nodes import Affine, Elementwise, Interval, Node, Planar
 from sparring_plugins.propagation.outward import outward_lines, outward_planes
+from sparring_plugins.propagation.scratch import keep_memory
 from sparring_plugins.propagation.specified import over_box
 from sparring_plugins.propagation.windows import Windows, largest_window
 
@@ -46,6 +47,8 @@ class Propagation:
         self._only_boxes = False
         plain = self._enclosure.low.device.type == "cpu" and not torch.is_grad_enabled()
         self._most = CACHED if plain else MOST
+        if plain:
+            keep_memory()
 
     def bounds(self, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Bounds of `spec @ output`, or of the outputs, [batch, rows] each, by a backward pass."""
@@ -94,13 +97,16 @@ class Propagation:
 
     def _tightened(self, place: int, step: Interval) -> Interval:
         """Bounds by backward passes, only for units whose relaxation depends on them."""
+        windows = self._window(place) is not None
         if all(self._kinked(user) for user in self._graph.users[place]):
             unstable = (step.low < 0) & (step.high > 0)
+            if windows:
+                return self._scattered(place, step, _by_place(unstable))
             found = unstable.flatten(1).nonzero()
-            if self._window(place) is not None or len(found) < FEW * unstable.numel():
+            if len(found) < FEW * unstable.numel():
                 return self._scattered(place, step, found)
-        if self._window(place) is not None:
-            return self._scattered(place, step, torch.ones_like(step.low).flatten(1).nonzero())
+        elif windows:
+            return self._scattered(place, step, _by_place(torch.ones_like(step.low)))
         return Interval(*self._backward_bounds(place, None))
 
     def _window(self, place: int) -> int | None:
@@ -195,6 +201,13 @@ class Propagation:
             assert isinstance(node, Affine)
             self._errors[place] = node.error(*self._sources(node))
         return self._errors[place]
+
+
+def _by_place(chosen: Tensor) -> Tensor:
+    """Sample and unit of all that is chosen in [batch, channels, height, width], those of one place in a row."""
+    size = chosen.shape[2:].numel()
+    sample, place, channel = chosen.flatten(2).transpose(1, 2).nonzero().unbind(1)
+    return torch.stack([sample, channel * size + place], 1)
 
 
 def _joined(parts: list[Tensor] | tuple[Tensor, ...], dim: int) -> Tensor:

@@ -1,13 +1,17 @@
-"""Memory for compiled calls, used again and again: to get some anew from the system may take half of the time."""
+"""Memory used again and again: to get some anew from the system may take half of the time."""
 
 from __future__ import annotations
 
 import threading
+from functools import cache
 
 import torch
 from torch import Tensor
 
-__all__ = ["Loan", "scratch"]
+__all__ = ["Loan", "keep_memory", "scratch"]
+
+KEPT = 1 << 25
+"""Bytes that the process keeps at most of what tensors leave."""
 
 
 class _Kept(threading.local):
@@ -25,6 +29,18 @@ def scratch(size: int) -> int:
     if space is None or len(space) < size:
         space = _kept.space = _new(size)
     return space.data_ptr()
+
+
+@cache
+def keep_memory() -> None:
+    """Let the process keep what its tensors leave, from now on.
+
+    The C library of Linux gives memory back as soon as twice the largest block is free that was taken from the system
+    by itself and came back (mallopt(3), M_MMAP_THRESHOLD). With rows in blocks of one or two megabytes that is all of
+    them each time, and to get them anew takes as long as all else. This block, the largest that counts, is never
+    written to.
+    """
+    _new(KEPT // 2)
 
 
 SPARE = 4

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -45,8 +45,9 @@ def largest_window(graph: Graph, place: int) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class _Corner:
-    """Where each row's window begins, [rows], with the least and greatest place that is possible."""
+    """Where windows begin, and in which sample, [windows], with the least and greatest place that is possible."""
 
+    take: Tensor
     row: Tensor
     column: Tensor
     ends: tuple[tuple[int, int], tuple[int, int]]
@@ -57,7 +58,7 @@ class _Corner:
         pad, aside = layer.padding
         (top, bottom), (left, right) = self.ends
         ends = ((top * first - pad, bottom * first - pad), (left * second - aside, right * second - aside))
-        return _Corner(self.row * first - pad, self.column * second - aside, ends)
+        return _Corner(self.take, self.row * first - pad, self.column * second - aside, ends)
 
 
 class Windows:
@@ -73,12 +74,19 @@ class Windows:
         self._graph, self._enclosure, self._relaxation, self._error = graph, enclosure, relaxation, error
 
     def least(self, target: int, take: Tensor, units: Tensor) -> Tensor:
-        """Lower bounds [count, 2] for `count` pairs of a sample and a unit of the node `target`."""
+        """Lower bounds [count, 2] for `count` pairs of a sample and a unit of the node `target`.
+
+        Pairs of one place that follow each other share their windows: those are cut out once.
+        """
         layer = self._graph.nodes[target]
         assert isinstance(layer, Conv)
         _, high, wide = layer.shape
-        channel, place = units // (high * wide), units % (high * wide)
-        corner = _Corner(place // wide, place % wide, ((0, high - 1), (0, wide - 1))).below(layer)
+        size = high * wide
+        channel = units // size
+        shared, which = (take * size + units % size).unique_consecutive(return_inverse=True)
+        place = shared % size
+        ends = ((0, high - 1), (0, wide - 1))
+        corner = _Corner(shared // size, place // wide, place % wide, ends).below(layer)
         rows = layer.weight()[channel]
         bias, error = layer.flat_bias(), self._error(target)
         known = rows.new_zeros(len(units)) if bias is None else bias[channel]
@@ -88,47 +96,56 @@ class Windows:
         while source:
             layer = self._graph.nodes[self._graph.nodes[source].inputs[0]]
             assert isinstance(layer, Conv)
-            rows, known = self._through_curve(source, layer.flat_bias(), rows, known, take, corner)
+            rows, known = self._through_curve(source, layer.flat_bias(), rows, known, which, corner)
             moved = layer.adjoint_of_window(rows.flatten(0, 1))
             rows, corner, source = moved.unflatten(0, (-1, 2)), corner.below(layer), layer.inputs[0]
-        center, radius = (
-            _cut(part.view(self._enclosure.low.shape), take, corner, rows.shape[-2:]).flatten(1)
-            for part in self._enclosure.box
-        )
+        shape = self._enclosure.low.shape
+        center, radius = _cut([part.view(shape) for part in self._enclosure.box], corner, rows.shape[-2:]).flatten(2)
         if serves(rows, rows.numel()):
-            return least_over_boxes(rows.flatten(2), (center, radius), None, known, 0.0, mirrored=False)
-        return known + self._enclosure.least_in_box(rows.flatten(2), center, radius, mirrored=False)
+            return least_over_boxes(rows.flatten(2), (center, radius), which, known, 0.0, mirrored=False)
+        return known + self._enclosure.least_in_box(rows.flatten(2), center[which], radius[which], mirrored=False)
 
     def _through_curve(
-        self, place: int, bias: Tensor | None, rows: Tensor, known: Tensor, take: Tensor, corner: _Corner
+        self, place: int, bias: Tensor | None, rows: Tensor, known: Tensor, which: Tensor, corner: _Corner
     ) -> tuple[Tensor, Tensor]:
         """Rows [count, 2, *window] times slopes, and `known` with what intercepts and the bias below come to."""
-        lines, size = self._relaxation(place).lines, rows.shape[-2:]
+        lines = self._relaxation(place).lines
         assert isinstance(lines, Lines)
-        cut = lines.each(lambda part: _cut(part, take, corner, size))
+        parts = (lines.lower_slope, lines.lower_intercept, lines.upper_slope, lines.upper_intercept)
+        cut = _cut(parts, corner, rows.shape[-2:])
         if serves(rows, rows.numel()):
             whole = None if bias is None else bias.view(-1, 1, 1).expand(rows.shape[2:])
-            return through_lines(rows, cut, None, whole, known, 0.0, mirrored=False)
+            return through_lines(rows, Lines(*cut), which, whole, known, 0.0, mirrored=False)
+        low, low_shift, up, up_shift = (part[which] for part in cut)
         positive, negative = rows.clamp(min=0), rows.clamp(max=0)
-        known = known + (_product(positive, cut.lower_intercept) + _product(negative, cut.upper_intercept))
-        slopes = cut.lower_slope.unsqueeze(1), cut.upper_slope.unsqueeze(1)
-        moved = torch.addcmul(positive * slopes[0], negative, slopes[1])
+        known = known + (_product(positive, low_shift) + _product(negative, up_shift))
+        moved = torch.addcmul(positive * low.unsqueeze(1), negative, up.unsqueeze(1))
         if bias is not None:
             # In double precision: see `Affine.interval_and_error`.
             known = known + (moved.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(known.dtype)
         return moved, known
 
 
-def _cut(values: Tensor, take: Tensor, corner: _Corner, size: Any) -> Tensor:
-    """Windows [count, channels, *size] out of values [batch, channels, height, width], zero beyond the rim."""
+def _cut(values: Sequence[Tensor], corner: _Corner, size: tuple[int, ...]) -> Tensor:
+    """Windows [values, windows, channels, *size] of values [batch, channels, height, width], zero beyond the rim."""
     (top, bottom), (left, right) = corner.ends
+    whole = torch.stack(tuple(values))
     before = max(0, -top), max(0, -left)
-    after = max(0, bottom + size[0] - values.shape[2]), max(0, right + size[1] - values.shape[3])
+    after = max(0, bottom + size[0] - whole.shape[3]), max(0, right + size[1] - whole.shape[4])
     if any(before) or any(after):
-        values = F.pad(values, (before[1], after[1], before[0], after[0]))
-    windows = values.unfold(2, size[0], 1).unfold(3, size[1], 1)
-    # The batch and place of each window are picked, its channels kept.
-    return windows.permute(0, 2, 3, 1, 4, 5)[take, corner.row + before[0], corner.column + before[1]]
+        whole = F.pad(whole, (before[1], after[1], before[0], after[0]))
+    channels, high, wide = whole.shape[2:]
+    first = (corner.take * (channels * high) + (corner.row + before[0])) * wide + (corner.column + before[1])
+    places = first.unsqueeze(1) + _steps((channels, high, wide), size, whole.device)
+    return whole.flatten(1).index_select(1, places.flatten()).view(len(values), -1, channels, *size)
+
+
+@lru_cache(maxsize=64)
+def _steps(shape: tuple[int, ...], size: tuple[int, ...], device: torch.device) -> Tensor:
+    """How far the numbers of a window lie behind its first one, in pictures [channels, height, width]."""
+    with torch.inference_mode(False):
+        places = torch.arange(math.prod(shape), device=device).view(shape)
+        return places[:, : size[0], : size[1]].flatten()
 
 
 def _product(rows: Tensor, values: Tensor) -> Tensor:
