@@ -122,21 +122,21 @@ class Propagation:
         if len(found) == 0:
             return step
         size = max(1, self._most // (2 * (self._window(place) or self._graph.widest[place])))
-        least = torch.cat([self._least_of_some(place, some) for some in found.split(size)])
+        least_of = self._least_of_some(place)
+        least = torch.cat([least_of(some[:, 0], some[:, 1]) for some in found.split(size)])
         where = (found[:, 0], found[:, 1])
         low = step.low.flatten(1).index_put(where, least[:, 0]).view_as(step.low)
         high = step.high.flatten(1).index_put(where, -least[:, 1]).view_as(step.high)
         return Interval(low, high)
 
-    def _least_of_some(self, place: int, some: Tensor) -> Tensor:
-        """Lower bounds of units and of their negatives, [count, 2], for pairs of sample and unit, [count, 2]."""
+    def _least_of_some(self, place: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """Lower bounds of units and of their negatives, [count, 2], for samples and units, [count] each."""
         if self._window(place) is not None:
-            windows = Windows(self._graph, self._enclosure, self.relaxation, self._error)
-            return windows.least(place, some[:, 0], some[:, 1])
-        backward = self._backward(some[:, 0])
+            return Windows(self._graph, self._enclosure, self.relaxation, self._error, place).least
         if self._starts_itself(place):
-            return backward.least_of_units(place, some[:, 1])
-        return backward.least(place, _one_hot(some[:, 1], self._graph.nodes[place].shape, self._enclosure.low))
+            return lambda take, units: self._backward(take).least_of_units(place, units)
+        shape, like = self._graph.nodes[place].shape, self._enclosure.low
+        return lambda take, units: self._backward(take).least(place, _one_hot(units, shape, like))
 
     def _starts_itself(self, place: int) -> bool:
         node = self._graph.nodes[place]

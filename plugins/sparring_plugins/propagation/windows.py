@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -70,15 +69,19 @@ class Windows:
         enclosure: Enclosure,
         relaxation: Callable[[int], Relaxation],
         error: Callable[[int], Tensor | None],
+        target: int,
     ) -> None:
+        """`target` is the place of the convolution."""
         self._graph, self._enclosure, self._relaxation, self._error = graph, enclosure, relaxation, error
+        self._target = target
+        self._pictures: dict[int, _Pictures] = {}
 
-    def least(self, target: int, take: Tensor, units: Tensor) -> Tensor:
-        """Lower bounds [count, 2] for `count` pairs of a sample and a unit of the node `target`.
+    def least(self, take: Tensor, units: Tensor) -> Tensor:
+        """Lower bounds [count, 2] for `count` pairs of a sample and a unit.
 
         Pairs of one place that follow each other share their windows: those are cut out once.
         """
-        layer = self._graph.nodes[target]
+        layer = self._graph.nodes[self._target]
         assert isinstance(layer, Conv)
         _, high, wide = layer.shape
         size = high * wide
@@ -88,7 +91,7 @@ class Windows:
         ends = ((0, high - 1), (0, wide - 1))
         corner = _Corner(shared // size, place // wide, place % wide, ends).below(layer)
         rows = layer.weight()[channel]
-        bias, error = layer.flat_bias(), self._error(target)
+        bias, error = layer.flat_bias(), self._error(self._target)
         known = rows.new_zeros(len(units)) if bias is None else bias[channel]
         unsure = torch.zeros_like(known) if error is None else error.flatten(1)[take, units]
         rows, known = torch.stack([rows, -rows], 1), torch.stack([known - unsure, -known - unsure], 1)
@@ -96,56 +99,71 @@ class Windows:
         while source:
             layer = self._graph.nodes[self._graph.nodes[source].inputs[0]]
             assert isinstance(layer, Conv)
-            rows, known = self._through_curve(source, layer.flat_bias(), rows, known, which, corner)
+            cut = self._cut(source, corner, rows.shape[-2:])
+            rows, known = _through_curve(cut, layer.flat_bias(), rows, known, which)
             moved = layer.adjoint_of_window(rows.flatten(0, 1))
             rows, corner, source = moved.unflatten(0, (-1, 2)), corner.below(layer), layer.inputs[0]
-        shape = self._enclosure.low.shape
-        center, radius = _cut([part.view(shape) for part in self._enclosure.box], corner, rows.shape[-2:]).flatten(2)
+        center, radius = self._cut(source, corner, rows.shape[-2:]).flatten(2)
         if serves(rows, rows.numel()):
             return least_over_boxes(rows.flatten(2), (center, radius), which, known, 0.0, mirrored=False)
         return known + self._enclosure.least_in_box(rows.flatten(2), center[which], radius[which], mirrored=False)
 
-    def _through_curve(
-        self, place: int, bias: Tensor | None, rows: Tensor, known: Tensor, which: Tensor, corner: _Corner
-    ) -> tuple[Tensor, Tensor]:
-        """Rows [count, 2, *window] times slopes, and `known` with what intercepts and the bias below come to."""
-        lines = self._relaxation(place).lines
-        assert isinstance(lines, Lines)
-        parts = (lines.lower_slope, lines.lower_intercept, lines.upper_slope, lines.upper_intercept)
-        cut = _cut(parts, corner, rows.shape[-2:])
-        if serves(rows, rows.numel()):
-            whole = None if bias is None else bias.view(-1, 1, 1).expand(rows.shape[2:])
-            return through_lines(rows, Lines(*cut), which, whole, known, 0.0, mirrored=False)
-        low, low_shift, up, up_shift = (part[which] for part in cut)
-        positive, negative = rows.clamp(min=0), rows.clamp(max=0)
-        known = known + (_product(positive, low_shift) + _product(negative, up_shift))
-        moved = torch.addcmul(positive * low.unsqueeze(1), negative, up.unsqueeze(1))
-        if bias is not None:
-            # In double precision: see `Affine.interval_and_error`.
-            known = known + (moved.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(known.dtype)
-        return moved, known
+    def _cut(self, source: int, corner: _Corner, size: tuple[int, ...]) -> Tensor:
+        """Windows of a place's lines, or of the centre and radius of the input."""
+        if source not in self._pictures:
+            if source:
+                lines = self._relaxation(source).lines
+                assert isinstance(lines, Lines)
+                parts = [lines.lower_slope, lines.lower_intercept, lines.upper_slope, lines.upper_intercept]
+            else:
+                parts = [part.view(self._enclosure.low.shape) for part in self._enclosure.box]
+            self._pictures[source] = _Pictures(torch.stack(parts), corner.ends, size)
+        return self._pictures[source].cut(corner)
 
 
-def _cut(values: Sequence[Tensor], corner: _Corner, size: tuple[int, ...]) -> Tensor:
-    """Windows [values, windows, channels, *size] of values [batch, channels, height, width], zero beyond the rim."""
-    (top, bottom), (left, right) = corner.ends
-    whole = torch.stack(tuple(values))
-    before = max(0, -top), max(0, -left)
-    after = max(0, bottom + size[0] - whole.shape[3]), max(0, right + size[1] - whole.shape[4])
-    if any(before) or any(after):
-        whole = F.pad(whole, (before[1], after[1], before[0], after[0]))
-    channels, high, wide = whole.shape[2:]
-    first = (corner.take * (channels * high) + (corner.row + before[0])) * wide + (corner.column + before[1])
-    places = first.unsqueeze(1) + _steps((channels, high, wide), size, whole.device)
-    return whole.flatten(1).index_select(1, places.flatten()).view(len(values), -1, channels, *size)
+class _Pictures:
+    """What windows are cut out of."""
+
+    def __init__(self, values: Tensor, ends: tuple[tuple[int, int], tuple[int, int]], size: tuple[int, ...]) -> None:
+        """Values [values, batch, channels, height, width], and `ends` of corners of windows of that size."""
+        (top, bottom), (left, right) = ends
+        high, wide = values.shape[3:]
+        self._before = max(0, -top), max(0, -left)
+        after = max(0, bottom + size[0] - high), max(0, right + size[1] - wide)
+        if any(self._before) or any(after):
+            values = F.pad(values, (self._before[1], after[1], self._before[0], after[0]))
+        self._shape, self._values = values.shape[2:], values.flatten(1)
+        # How far the numbers of a window lie behind its first one.
+        places = torch.arange(self._shape.numel(), device=values.device).view(self._shape)
+        self._steps = places[:, : size[0], : size[1]]
+
+    def cut(self, corner: _Corner) -> Tensor:
+        """Windows [values, windows, channels, *size], zero beyond the rim."""
+        channels, high, wide = self._shape
+        row, column = corner.row + self._before[0], corner.column + self._before[1]
+        first = (corner.take * (channels * high) + row) * wide + column
+        places = first.view(-1, 1, 1, 1) + self._steps
+        return self._values.index_select(1, places.flatten()).view(-1, *places.shape)
 
 
-@lru_cache(maxsize=64)
-def _steps(shape: tuple[int, ...], size: tuple[int, ...], device: torch.device) -> Tensor:
-    """How far the numbers of a window lie behind its first one, in pictures [channels, height, width]."""
-    with torch.inference_mode(False):
-        places = torch.arange(math.prod(shape), device=device).view(shape)
-        return places[:, : size[0], : size[1]].flatten()
+def _through_curve(
+    cut: Tensor, bias: Tensor | None, rows: Tensor, known: Tensor, which: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rows [count, 2, *window] times slopes, and `known` with what intercepts and the bias below come to.
+
+    Of the windows of lines that are cut out, `which` names that of each pair of rows.
+    """
+    if serves(rows, rows.numel()):
+        whole = None if bias is None else bias.view(-1, 1, 1).expand(rows.shape[2:])
+        return through_lines(rows, Lines(*cut), which, whole, known, 0.0, mirrored=False)
+    lower, low_shift, upper, high_shift = cut[:, which]
+    positive, negative = rows.clamp(min=0), rows.clamp(max=0)
+    known = known + (_product(positive, low_shift) + _product(negative, high_shift))
+    moved = torch.addcmul(positive * lower.unsqueeze(1), negative, upper.unsqueeze(1))
+    if bias is not None:
+        # In double precision: see `Affine.interval_and_error`.
+        known = known + (moved.sum((-2, -1), dtype=torch.float64) @ bias.double()).to(known.dtype)
+    return moved, known
 
 
 def _product(rows: Tensor, values: Tensor) -> Tensor:
