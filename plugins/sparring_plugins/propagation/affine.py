@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -104,13 +105,6 @@ class Conv(Affine):
         reached = math.prod(math.ceil(width / step) for width, step in zip(size[2:], stride, strict=True))
         self._fan, self._back_terms = math.prod(size[1:]) + 1, size[0] // groups * reached
         self.terms = max(self._fan, self._back_terms)
-        # A transposed convolution leaves open how many positions a stride passed over at the far end.
-        self._missing = tuple(
-            wide - ((out - 1) * step - 2 * pad + reach * (width - 1) + 1)
-            for wide, out, step, pad, reach, width in zip(
-                entry[1:], shape[1:], stride, padding, dilation, size[2:], strict=True
-            )
-        )
 
     @property
     def fan(self) -> int:
@@ -140,8 +134,19 @@ class Conv(Affine):
         if self._shuffled:
             # What padding added goes; what a stride passed over at the far end has no share.
             return (together(self._parted(rows), self.stride[0], self.padding, self.entry[1:]),)
-        short = tuple(min(missing, step - 1) for missing, step in zip(self._missing, self.stride, strict=True))
-        return (self._back(rows, self.weight(), None, output_padding=short, **self._how),)
+        return (self._back(rows, self.weight(), None, output_padding=self._short, **self._how),)
+
+    @cached_property
+    def _short(self) -> tuple[int, ...]:
+        """How many positions a stride passed over at the far end, which a transposed convolution leaves open."""
+        sides = zip(
+            self.entry[1:], self.shape[1:], self.weight().shape[2:], self.stride, self.padding, self._how["dilation"],
+            strict=True,
+        )  # fmt: skip
+        return tuple(
+            min(wide - ((out - 1) * step - 2 * pad + reach * (width - 1) + 1), step - 1)
+            for wide, out, width, step, pad, reach in sides
+        )
 
     def flat_bias(self) -> Tensor | None:
         """The bias of each channel, [channels]."""

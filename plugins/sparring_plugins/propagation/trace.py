@@ -128,7 +128,8 @@ class Tracing:
 
     def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> Any:
         self.doing = type(module).__name__
-        if not any(isinstance(value, Ref) for value in _flat((args, kwargs))):
+        first = args[0] if args else None
+        if not isinstance(first, Ref) and not any(isinstance(value, Ref) for value in _flat((args, kwargs))):
             return Live(lambda: module(*_now(args), **_now(kwargs)))
         own: Any = type(module)
         for kind in own.__mro__:
