@@ -14,7 +14,7 @@ from torch.autograd import gradcheck
 
 import sparring
 from sparring import Region
-from sparring_plugins.propagation import affine, backward, middles, outward, windows
+from sparring_plugins.propagation import affine, backward, middles, outward, propagation, windows
 from sparring_plugins.propagation.compiled_linear import through_small
 from sparring_plugins.propagation.compiled_lines import compiled_lines
 from sparring_plugins.propagation.compiled_rows import least_over_boxes, shares, through_lines
@@ -88,6 +88,28 @@ def test_bounds_and_gradients_are_those_of_torch(name, method, plain):
             found[-1] += torch.autograd.grad((upper.square() - lower).sum(), wanted)
     for ours, theirs in zip(*found, strict=True):
         assert torch.allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_windows_give_what_rows_over_whole_pictures_give(curve, compiled, plain, monkeypatch):
+    """Samples, sides, strides and paddings all differ, and windows reach over every rim."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        module = nn.Sequential(
+            nn.Conv2d(2, 3, (3, 4), 2, (1, 2)), curve(), nn.Conv2d(3, 4, (2, 3), (1, 2), (1, 2)), curve(),
+            nn.Conv2d(4, 3, (3, 2), 1, (2, 1)), curve(), nn.Flatten(), nn.Linear(3 * 7 * 6, 3),
+        ).double()  # fmt: skip
+    if not compiled:
+        plain()
+    monkeypatch.setattr(propagation, "CACHED", 500)  # units of several samples and places in one piece, and in two
+    region = Region(drawn(3, 2, 8, 14), 0.05)
+    with torch.no_grad():
+        cut = sparring.bound(module, region, "crown")
+        monkeypatch.setattr(propagation, "largest_window", lambda graph, place: None)
+        whole = sparring.bound(module, region, "crown")
+    for ours, theirs in zip(cut, whole, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("mirrored", [True, False])
