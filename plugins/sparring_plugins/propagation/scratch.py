@@ -37,8 +37,7 @@ def keep_memory() -> None:
 
     The C library of Linux gives memory back as soon as twice the largest block is free that was taken from the system
     by itself and came back (mallopt(3), M_MMAP_THRESHOLD). With rows in blocks of one or two megabytes that is all of
-    them each time, and to get them anew takes as long as all else. This block, the largest that counts, is never
-    written to.
+    them each time, and to get them anew takes as long as all else. The larger block here is never written to.
     """
     _new(KEPT // 2)
 
