@@ -26,7 +26,7 @@ _kept = _Kept()
 def scratch(size: int) -> int:
     """Address of so many bytes, which nobody else uses until this thread asks again."""
     space = _kept.space
-    if space is None or len(space) < size:
+    if space is None or space.numel() < size:  # `len` of a tensor is five calls
         space = _kept.space = _new(size)
     return space.data_ptr()
 
@@ -56,7 +56,7 @@ class Loan:
             space = _spare.pop()
         except IndexError:
             space = None
-        self._space = space if space is not None and len(space) >= size else _new(size)
+        self._space = space if space is not None and space.numel() >= size else _new(size)
 
     @property
     def address(self) -> int:
@@ -65,7 +65,7 @@ class Loan:
 
     def __del__(self, spare: list[Tensor] = _spare) -> None:
         # Bound when the class was made: at the end of the process the module may be gone before its objects.
-        if len(spare) < SPARE and len(self._space) + sum(map(len, spare)) <= MOST:
+        if len(spare) < SPARE and self._space.numel() + sum(space.numel() for space in spare) <= MOST:
             spare.append(self._space)
 
 

@@ -48,7 +48,7 @@ def interval_bounds(graph: Graph, region: Region, spec: Tensor | None) -> tuple[
 
 
 def _suits(run: Run, center: Tensor) -> bool:
-    flat, small = center.is_cpu and center.dim() == 2 and len(center) > 0, run.largest * len(run.steps) <= LARGEST
+    flat, small = center.is_cpu and center.dim() == 2 and center.numel() > 0, run.largest * len(run.steps) <= LARGEST
     return flat and small and alone(2 * _work(run, center))
 
 
