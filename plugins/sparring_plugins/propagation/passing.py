@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,10 +24,22 @@ from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.runs import Run, Step
 from sparring_plugins.propagation.scratch import Loan, scratch
 
-__all__ = ["LOOSE", "Kept", "apart", "gradients", "kept_of", "passed"]
+__all__ = ["LOOSE", "Kept", "Passage", "apart", "kept_of"]
 
 KINDS = {ReLU: 1, Tanh: 2, Sigmoid: 3}
-SIZES, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE, COLUMNS = slice(5), 5, 6, 7, 8, 9, 10, 11, 12, 13
+SIZES, OUTPUTS, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE, COLUMNS = (
+    slice(5),
+    1,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+)
 """Columns of the table of layers: inputs, outputs, curve, and two steps; then as in `kernels.panels`."""
 SPREAD = 1024
 """Bytes; lines that a multiple of it lies between drive each other out of the nearest cache."""
@@ -53,13 +66,18 @@ class _Plan:
     places: int
     """Whole numbers that a call needs beside."""
 
+    @cached_property
+    def shares_at(self) -> int:
+        """Address of the shares."""
+        return int(self.shares.ctypes.data)
+
 
 _plans: WeakKeyDictionary[Run, dict[Any, _Plan]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What `passed` keeps for the way back, in numbers: where boxes behind each curve but the last lie, of how many."""
+    """What is kept for the way back, in numbers: where boxes behind each curve but the last lie, of how many."""
 
     places: list[int]
     room: int
@@ -67,22 +85,22 @@ class Kept:
 
 def kept_of(run: Run, dtype: torch.dtype, batch: int, piece: int) -> Kept:
     """What is kept of so many samples."""
-    plan = _plan_of(run, run.sizes, dtype, batch, max(1, min(piece, batch)))
+    plan = _plan_of(run, dtype, batch, max(1, min(piece, batch)))
     return Kept([int(place) for place in plan.table[:-1, KEPT]], plan.room)
 
 
-def _plan_of(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
-    """The plan for weights of these sizes, made once."""
-    plans, key = _plans.setdefault(run, {}), (tuple(sizes), dtype, batch, piece)
+def _plan_of(run: Run, dtype: torch.dtype, batch: int, piece: int) -> _Plan:
+    """The plan for these samples, made once."""
+    plans, key = _plans.setdefault(run, {}), (dtype, batch, piece)
     if key not in plans:
         if len(plans) >= PLANS:
             plans.clear()
-        plans[key] = _plan(run, sizes, dtype, batch, piece)
+        plans[key] = _plan(run, dtype, batch, piece)
     return plans[key]
 
 
-def _plan(run: Run, sizes: Sequence[tuple[int, int]], dtype: torch.dtype, batch: int, piece: int) -> _Plan:
-    lanes = register() // dtype.itemsize
+def _plan(run: Run, dtype: torch.dtype, batch: int, piece: int) -> _Plan:
+    lanes, sizes = register() // dtype.itemsize, run.sizes
     widest = max(apart(side, lanes) for shape in sizes for side in shape)
     table, shares, loose = np.zeros((len(sizes), COLUMNS), np.int64), np.zeros(len(sizes)), 0.0
     room, total = 0, PARTS * piece * widest + widest
@@ -112,79 +130,72 @@ def apart(size: int, lanes: int) -> int:
     return step if step * register() % (SPREAD * lanes) else step + lanes
 
 
-class _Call:
-    """What both ways hand over: weights and biases of each step, in turn, inputs, and at most so many at a time."""
+class Passage:
+    """One batch of inputs and a run with its weights, there and back; boxes are kept as long as this is."""
 
     def __init__(self, run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int) -> None:
-        self.weights = [weight.contiguous() for weight in parameters[::2] if weight is not None]
-        self.biases = [None if bias is None else bias.contiguous() for bias in parameters[1::2]]
-        self.center, self.reach, self.batch = center, reach, center.shape[0]
-        self.piece = max(1, min(piece, self.batch))
-        sizes = [(weight.shape[0], weight.shape[1]) for weight in self.weights]
-        self.plan = _plan_of(run, sizes, center.dtype, self.batch, self.piece)
-        self.table = self.plan.table.copy()
-        self.table[:, WEIGHT] = [weight.data_ptr() for weight in self.weights]
-        self.table[:, BIAS] = [address(bias) for bias in self.biases]
+        """Memory is shared with what is given, and remains what it is where a tensor gets other memory.
 
-    def run(self, kernel: str, *addresses: int) -> None:
+        Args:
+            run: of which all is in one dtype, on a processor.
+            parameters: weight and bias of each step, in turn.
+            center: of the input, [batch, inputs], contiguous.
+            reach: see `ends`, likewise.
+            piece: the most samples at a time.
+        """
+        parts = [None if part is None else part.detach().contiguous() for part in parameters]
+        self._parts, self._center, self._reach, self._batch = parts, center.detach(), reach, center.shape[0]
+        self._piece = max(1, min(piece, self._batch))
+        self._plan = _plan_of(run, center.dtype, self._batch, self._piece)
+        self._table = self._plan.table.copy()
+        addresses = [0 if part is None else part.data_ptr() for part in parts]
+        self._table[:, WEIGHT], self._table[:, BIAS] = addresses[::2], addresses[1::2]
+        self._loan: Loan | None = None
+
+    def there(self, keep: bool) -> Tensor:
+        """Ends behind the last layer, or values of its curve there, [2, batch, outputs].
+
+        Values are off by `LOOSE` spacings where the curve is S-shaped. With `keep` there may be a way back.
+        """
+        plan, found = self._plan, self._center.new_empty((2, self._batch, int(self._table[-1, OUTPUTS])))
+        if keep:
+            self._loan = Loan(plan.room * found.itemsize)
+        self._run("there", found.data_ptr(), 0 if self._loan is None else self._loan.address, plan.room)
+        return found
+
+    def back(
+        self, given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool, more: Sequence[Tensor] = (),
+        boxes: int | None = None,
+    ) -> list[Tensor | None]:  # fmt: skip
+        """Gradients in the corners of the input [2, batch, inputs], and in each weight and bias.
+
+        Args:
+            given: gradients in the ends behind the last layer, before its curve, [batch, outputs] each.
+            wanted: for each parameter, whether it has a gradient.
+            to_region: whether the corners have.
+            more: such gradients behind the other layers that come from elsewhere, [2, batch, outputs] each, or none.
+            boxes: address of boxes that were kept elsewhere (see `kept_of`), None for those of the way there.
+        """
+        found = [None if part is None or not want else torch.empty_like(part)
+                 for part, want in zip(self._parts, wanted, strict=True)]  # fmt: skip
+        to_both = self._center.new_empty((2, *self._center.shape)) if to_region else None
+        addresses = [0 if part is None else part.data_ptr() for part in found]
+        self._table[:, TO_WEIGHT], self._table[:, TO_BIAS] = addresses[::2], addresses[1::2]
+        self._table[: len(more), MORE] = [part.data_ptr() for part in more]
+        below, above = (part.contiguous() for part in given)
+        if boxes is None:
+            assert self._loan is not None
+            boxes = self._loan.address
+        self._run("back", below.data_ptr(), above.data_ptr(), boxes, self._plan.room, address(to_both))
+        return [to_both, *found]
+
+    def _run(self, kernel: str, *addresses: int) -> None:
         """Call it; what differs between both ways comes between the inputs and the work space."""
-        plan, dtype = self.plan, self.center.dtype
+        plan, dtype = self._plan, self._center.dtype
         size = plan.total * dtype.itemsize
         space = scratch(size + 8 * plan.places)
         patiently(
-            run_kernels()[kernel], dtype, self.table.ctypes.data, plan.shares.ctypes.data, self.center.data_ptr(),
-            self.reach.data_ptr(), *addresses, space, plan.total, plan.part, space + size, len(self.weights) - 1,
-            self.batch, self.piece, register(), floor(dtype), ONE[dtype],
+            run_kernels()[kernel], dtype, self._table.ctypes.data, plan.shares_at, self._center.data_ptr(),
+            self._reach.data_ptr(), *addresses, space, plan.total, plan.part, space + size, len(self._table) - 1,
+            self._batch, self._piece, register(), floor(dtype), ONE[dtype],
         )  # fmt: skip
-
-
-def passed(
-    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, keep: bool
-) -> tuple[Tensor, Loan | None]:
-    """Ends behind the last layer, or values of its curve there, [2, batch, outputs]; and boxes for the way back.
-
-    Values are off by `LOOSE` spacings where the curve is S-shaped.
-
-    Args:
-        run: of which all is in one dtype, on a processor.
-        parameters: weight and bias of each step, in turn.
-        center: of the input, [batch, inputs], contiguous.
-        reach: see `ends`, likewise.
-        piece: the most samples at a time.
-        keep: whether there will be a way back; else there are no boxes, and None.
-    """
-    call = _Call(run, parameters, center, reach, piece)
-    found = center.new_empty((2, call.batch, call.weights[-1].shape[0]))
-    kept = Loan(call.plan.room * center.itemsize) if keep else None
-    call.run("there", found.data_ptr(), 0 if kept is None else kept.address, call.plan.room)
-    return found, kept
-
-
-def gradients(
-    run: Run, parameters: Parameters, center: Tensor, reach: Tensor, piece: int, kept: int,
-    given: Sequence[Tensor], wanted: Sequence[bool], to_region: bool, more: Sequence[Tensor] = (),
-) -> list[Tensor | None]:  # fmt: skip
-    """In the corners of the input [2, batch, inputs], and in each weight and bias.
-
-    Args:
-        run: as `passed` was given it, and so are the next four.
-        parameters: weight and bias of each step, in turn.
-        center: of the input.
-        reach: likewise.
-        piece: the most samples at a time.
-        kept: address of what that kept.
-        given: gradients in the ends behind the last layer, before its curve, [batch, outputs] each.
-        wanted: for each parameter, whether it has a gradient.
-        to_region: whether the corners have.
-        more: such gradients behind the other layers that come from elsewhere, [2, batch, outputs] each, or none.
-    """
-    call = _Call(run, parameters, center, reach, piece)
-    found = [torch.empty_like(part, memory_format=torch.contiguous_format) if part is not None and want else None
-             for part, want in zip(parameters, wanted, strict=True)]  # fmt: skip
-    to_both = center.new_empty((2, *center.shape)) if to_region else None
-    call.table[:, TO_WEIGHT] = [address(part) for part in found[::2]]
-    call.table[:, TO_BIAS] = [address(part) for part in found[1::2]]
-    call.table[: len(more), MORE] = [part.data_ptr() for part in more]
-    below, above = (part.contiguous() for part in given)
-    call.run("back", below.data_ptr(), above.data_ptr(), kept, call.plan.room, address(to_both))
-    return [to_both, *found]

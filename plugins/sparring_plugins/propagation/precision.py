@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ def check_precision(graph: Graph, like: Tensor) -> None:
             "bounds: products of float32 are set to fewer digits; "
             "call torch.set_float32_matmul_precision('highest') or convert the module to float64"
         )
-    if like.is_cpu and not (_MATMUL.fp32_precision in WHOLE and _CONV.fp32_precision in WHOLE):
+    if like.is_cpu and not (_setting("mkldnn", "matmul") in WHOLE and _setting("mkldnn", "conv") in WHOLE):
         raise RefusedError(
             "bounds: products of float32 in oneDNN are set to fewer digits; set torch.backends.mkldnn.fp32_precision "
             "and that of its matmul and conv to 'ieee' or convert the module to float64"
@@ -55,8 +56,13 @@ class _Whole:
     fp32_precision: str = "none"
 
 
-_MATMUL: Any = getattr(torch.backends.mkldnn, "matmul", _Whole())
-_CONV: Any = getattr(torch.backends.mkldnn, "conv", _Whole())
+def _public(_: str, operation: str) -> str:
+    found: Any = getattr(torch.backends.mkldnn, operation, _Whole())
+    return str(found.fp32_precision)
+
+
+_setting: Callable[[str, str], str] = getattr(torch._C, "_get_fp32_precision_getter", _public)
+"""What `torch.backends.mkldnn` asks as well, by way of several calls of Python."""
 
 
 # Torch refuses to tell an older setting where the newer one, of the second case each, was used for a part of it.

@@ -110,7 +110,9 @@ def ran(
 
 def addresses_of(weights: Sequence[tuple[Tensor | None, Tensor | None]]) -> np.ndarray[Any, Any]:
     """[steps, 2]; 0 for none."""
-    return np.array([[address(matrix), address(bias)] for matrix, bias in weights])
+    return np.array([
+        (0 if matrix is None else matrix.data_ptr(), 0 if bias is None else bias.data_ptr()) for matrix, bias in weights
+    ])  # fmt: skip
 
 
 def ends_of(region: Region) -> tuple[Tensor, Tensor | None, float]:

@@ -18,10 +18,9 @@ from sparring_plugins.propagation.kernels.calling import alone
 from sparring_plugins.propagation.linear_ends import LinearEnds
 from sparring_plugins.propagation.middles import reaches
 from sparring_plugins.propagation.nodes import Interval
-from sparring_plugins.propagation.passing import LOOSE, gradients, passed
+from sparring_plugins.propagation.passing import LOOSE, Passage
 from sparring_plugins.propagation.rounding import share_of
 from sparring_plugins.propagation.runs import Run, Step, run_of
-from sparring_plugins.propagation.scratch import Loan
 from sparring_plugins.propagation.specified import over_box
 
 __all__ = ["interval_bounds", "piece_of", "start_of"]
@@ -61,7 +60,7 @@ def _box(graph: Graph, run: Run, region: Region) -> tuple[Tensor, Tensor] | None
         return low, high
     if _few(run, region):
         return None
-    return _tight(run, passed(run, run.parameters(), *start_of(run, region, None), piece_of(run), keep=False)[0])
+    return _tight(run, _passage(run, run.parameters(), region, None).there(keep=False))
 
 
 def _work(run: Run, center: Tensor) -> int:
@@ -105,11 +104,12 @@ class _Box(torch.autograd.Function):
         ctx: Any, graph: Graph, run: Run, region: Region, parts: list[Tensor], both: Tensor | None,
         *parameters: Tensor | None,
     ) -> Any:  # fmt: skip
-        ctx.run, ctx.region, ctx.kept, found = run, region, None, None
+        ctx.run, ctx.region, ctx.passage, found = run, region, None, None
         if _few(run, region):
             low, high = Boxes(graph, region, keep=False).interval(run.place)
         else:
-            found, ctx.kept = _passed(run, parameters, region, both)
+            ctx.passage = _passage(run, parameters, region, both)
+            found = ctx.passage.there(keep=True)
             low, high = _tight(run, found)
         # The region's own tensors are kept to see that they are the same still.
         ctx.save_for_backward(both, None if run.steps[-1].curve is None else found, *parameters, *parts)
@@ -122,28 +122,19 @@ class _Box(torch.autograd.Function):
         run.check(parameters, region.center.dtype)
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
-        kept, ctx.kept = ctx.kept, None  # as torch lets go of what it kept; who comes again waits for it
-        if kept is None:
-            found, kept = _passed(run, parameters, region, both)
+        passage, ctx.passage = ctx.passage, None  # as torch lets go of what it kept; who comes again waits for it
+        if passage is None:
+            passage = _passage(run, parameters, region, both)
+            found = passage.there(keep=True)
         if run.steps[-1].curve is not None:
             slopes = _slopes(run.steps[-1], found)
             given = given[0] * slopes[0], given[1] * slopes[1]
         wanted = ctx.needs_input_grad[5:]
-        center, reach, loan = kept
-        gradient = gradients(
-            run, parameters, center, reach, piece_of(run), loan.address, given, wanted, both is not None
-        )
-        return None, None, None, None, *gradient
+        return None, None, None, None, *passage.back(given, wanted, both is not None)
 
 
-def _passed(
-    run: Run, parameters: Sequence[Tensor | None], region: Region, both: Tensor | None
-) -> tuple[Tensor, tuple[Tensor, Tensor, Loan]]:
-    """What `passed` finds, and what the way back needs: centre, reach and boxes."""
-    center, reach = start_of(run, region, both)
-    found, loan = passed(run, parameters, center, reach, piece_of(run), keep=True)
-    assert loan is not None
-    return found, (center, reach, loan)
+def _passage(run: Run, parameters: Sequence[Tensor | None], region: Region, both: Tensor | None) -> Passage:
+    return Passage(run, parameters, *start_of(run, region, both), piece_of(run))
 
 
 def _slopes(step: Step, values: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, alone, register, run_kernels
 from sparring_plugins.propagation.middles import to_ends
 from sparring_plugins.propagation.packing import Program, program_of
-from sparring_plugins.propagation.passing import gradients, kept_of
+from sparring_plugins.propagation.passing import Passage, kept_of
 from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.programs import Keeping, addresses_of, bounds, ends_of, ran, tangents_of
 from sparring_plugins.propagation.propagation import Propagation
@@ -191,9 +191,9 @@ def _gradients(
     to_box = center.new_empty((2, *center.shape)) if wanted[0] else None
     tops = known.back(given, targets, to_box)
     to_spec, *top = _of_last(tops, known.spec, parameters[2 * last :], given, wanted[1])
-    to_both, *boxes = gradients(
-        inside, parameters[: 2 * last], *start_of(inside, known.region, both), known.piece, known.behind,
-        ends[-1].unbind(), wanted[2 : 2 + 2 * last], wanted[0], ends[:-1],
+    passage = Passage(inside, parameters[: 2 * last], *start_of(inside, known.region, both), known.piece)
+    to_both, *boxes = passage.back(
+        ends[-1].unbind(), wanted[2 : 2 + 2 * last], wanted[0], ends[:-1], known.behind
     )  # fmt: skip
     if to_both is not None and to_box is not None:
         to_both.add_(torch.stack(to_ends(to_box[0], to_box[1], to_both.dtype)))
