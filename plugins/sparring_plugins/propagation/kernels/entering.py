@@ -1,20 +1,29 @@
-"""A block of samples enters a program: its corners as boxes of the first step; `given` as in `boxing`."""
+"""A block of samples enters a program; `given` as in `boxing`."""
 # mypy: disable-error-code="import-untyped,no-untyped-call,untyped-decorator,misc"
 
 from __future__ import annotations
 
 from typing import Any
 
-from sparring_plugins.propagation.kernels.compiling import exact_part, number
+from numba import carray
+
+from sparring_plugins.propagation.kernels.boxes import middles
+from sparring_plugins.propagation.kernels.compiling import exact_part, number, view_of
 from sparring_plugins.propagation.kernels.tables import BOX, SIZE
 
 __all__ = ["enter", "of_sample"]
 
 
 @exact_part
-def enter(first: int, given: Any, lows: Any, highs: Any, corners: bool, radius: Any) -> None:
-    """Corners of a block of samples as boxes of the first step; they round as those that torch gives."""
-    steps, numbers, samples = given[0], given[4], given[6]
+def enter(
+    first: int, given: Any, lows: Any, highs: Any, corners: bool, radius: Any, wider: int, block: int, one: Any,
+    wide: Any,
+) -> None:  # fmt: skip
+    """Write its corners as boxes of the first step, and its centres and radii, [2, block, features], to `wider`.
+
+    Corners round as those that torch gives.
+    """
+    steps, constants, numbers, samples = given[0], given[2], given[4], given[6]
     n, start = steps[0, SIZE], steps[0, BOX]
     for sample in range(samples):
         below, above = start + sample * n, start + (samples + sample) * n
@@ -24,6 +33,12 @@ def enter(first: int, given: Any, lows: Any, highs: Any, corners: bool, radius: 
         else:
             _put(lows[first + sample], -radius, numbers[below : below + n])
             _put(lows[first + sample], radius, numbers[above : above + n])
+    at, size = given[5] + numbers.itemsize * start, samples * n
+    boxes = carray(view_of(wider, wide), (2, block, n))
+    middles(
+        at, at + numbers.itemsize * size, wider, wider + boxes.itemsize * block * n, size, constants[9], constants[10],
+        False, one, wide,
+    )  # fmt: skip
 
 
 @exact_part

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from sparring_plugins.propagation.kernels.boxes import middles
 from sparring_plugins.propagation.kernels.boxing import lines_of_curve
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.entering import enter, of_sample
@@ -77,12 +76,7 @@ def rows_back(
     for first in range(0, batch, block):
         samples = min(block, batch - first)
         state = (steps, shares, constants, matrices, numbers, space, samples, places)
-        enter(first, state, lows, highs, high != 0, number(radius, one))
-        at = space + numbers.itemsize * steps[0, BOX]
-        middles(
-            at, at + numbers.itemsize * samples * n, wider, wider + boxes.itemsize * block * n, samples * n,
-            constants[9], constants[10], False, one, wide,
-        )  # fmt: skip
+        enter(first, state, lows, highs, high != 0, number(radius, one), wider, block, one, wide)
         given_here = weight[first : first + samples]
         for sample in range(samples):
             center, reach = of_sample(boxes, sample, n)

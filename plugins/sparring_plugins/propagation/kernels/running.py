@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from sparring_plugins.propagation.kernels.boxes import middles
 from sparring_plugins.propagation.kernels.boxing import box_of_affine, box_of_curve, lines_of_curve, norm_of
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, view_of
 from sparring_plugins.propagation.kernels.convolving import pack_convolution
@@ -96,12 +95,7 @@ def run(
     for first in range(0, batch, block):
         samples = min(block, batch - first)
         given = (steps, shares, constants, matrices, numbers, space, samples, places)
-        enter(first, given, lows, highs, high != 0, number(radius, one))
-        at = space + numbers.itemsize * steps[0, BOX]
-        middles(
-            at, at + numbers.itemsize * samples * n, wider, wider + boxes.itemsize * block * n, samples * n,
-            constants[9], constants[10], False, one, wide,
-        )  # fmt: skip
+        enter(first, given, lows, highs, high != 0, number(radius, one), wider, block, one, wide)
         for step in range(1, last + 1):
             if steps[step, KIND] >= CURVE:
                 if mode != BOXES:
