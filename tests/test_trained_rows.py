@@ -177,6 +177,16 @@ def test_weights_of_other_sizes_or_types_are_not_gone_back_through(method, data,
         low.sum().backward()
 
 
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp"])
+@pytest.mark.parametrize("data", [torch.ones(9, 4), torch.ones(5, 4)])
+def test_centres_of_other_shapes_or_types_are_not_gone_back_through(method, data, way):
+    module, center = made(nn.ReLU), drawn(5, 4)
+    low, _ = sparring.bound(module, Region(center, 0.1), method)
+    center.data = data
+    with pytest.raises(RuntimeError, match="the centre of a region has another shape or type"):
+        low.sum().backward()
+
+
 @pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh, nn.Sigmoid])
 def test_a_number_that_is_none_comes_through(curve, way):
     module = made(curve)

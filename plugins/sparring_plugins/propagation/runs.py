@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
 from torch import Tensor
 
 from sparring_plugins.propagation.affine import Linear
@@ -50,13 +49,20 @@ class Run:
         """Weight and bias of each step, in turn."""
         return [part for step in self.steps for part in step.parameters()]
 
-    def check(self, parameters: Sequence[Tensor | None], dtype: torch.dtype) -> None:
-        """Raise where a weight or bias is not as large as it was, or of another type: `.data` is not watched by torch.
+    def check(self, parameters: Sequence[Tensor | None], center: Tensor, given: Tensor) -> None:
+        """Raise where something is not as large as it was, or of another type: `.data` is not watched by torch.
+
+        Args:
+            parameters: weight and bias of each step, in turn.
+            center: of the region.
+            given: a gradient in the bounds, [batch, rows], of the type that all had.
 
         Raises:
             RuntimeError: as torch does for what was changed between a bound and its gradients.
         """
-        shapes = [shape for size in self.sizes for shape in (size, size[:1])]
+        dtype, shapes = given.dtype, [shape for size in self.sizes for shape in (size, size[:1])]
+        if center.shape != (len(given), self.sizes[0][1]) or center.dtype is not dtype:
+            raise RuntimeError("the centre of a region has another shape or type than when it was bounded")
         for part, shape in zip(parameters, shapes, strict=True):
             if part is not None and (part.shape != shape or part.dtype is not dtype):
                 raise RuntimeError(f"a parameter was {list(shape)} of {dtype} when it was bounded, and is no more")

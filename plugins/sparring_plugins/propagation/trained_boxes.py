@@ -119,7 +119,7 @@ class _Box(torch.autograd.Function):
     def backward(ctx: Any, *given: Tensor) -> Any:
         run, region, (both, found, *saved) = ctx.run, ctx.region, ctx.saved_tensors
         parameters = saved[: 2 * len(run.steps)]
-        run.check(parameters, region.center.dtype)
+        run.check(parameters, region.center, given[0])
         if torch.is_grad_enabled():
             return None, None, None, None, *_differentiably(run, region, both, parameters, given)
         passage, ctx.passage = ctx.passage, None  # as torch lets go of what it kept; who comes again waits for it

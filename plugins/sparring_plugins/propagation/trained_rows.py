@@ -136,7 +136,7 @@ class _Rows(torch.autograd.Function):
         run, program, region, slope = ctx.given
         both, spec, *saved = ctx.saved_tensors
         parameters = saved[: 2 * len(run.steps)]
-        run.check(parameters, region.center.dtype)
+        run.check(parameters, region.center, to_low)
         if torch.is_grad_enabled():
             inputs, given = (both, spec, *parameters), (to_low, to_high)
             return None, None, None, None, None, None, *_differentiably(run, region, slope, inputs, given)
