@@ -18,7 +18,7 @@ from sparring.errors import RequestError
 from sparring_plugins.bounds.best import Best
 from sparring_plugins.bounds.crown_ibp import CrownIbp
 from sparring_plugins.bounds.training import cross_entropy_bound, fused_cross_entropy_bound, margin_spec
-from sparring_plugins.propagation import pieces
+from sparring_plugins.propagation import pieces, precision
 from sparring_plugins.propagation.schedules import Ramp
 
 METHODS = [
@@ -437,8 +437,11 @@ ONEDNN = {"conv": ("conv", "bf16"), "matmul": ("matmul", "bf16"), "all": (None, 
 
 @pytest.mark.skipif(not hasattr(torch.backends.mkldnn, "conv"), reason="this version of torch has no such settings")
 @pytest.mark.parametrize(("part", "digits"), ONEDNN.values(), ids=ONEDNN)
-def test_newer_settings_of_precision_are_seen(part, digits):
+@pytest.mark.parametrize("shortly", [True, False])
+def test_newer_settings_of_precision_are_seen(part, digits, shortly, monkeypatch):
     """Torch itself raises where the older setting is asked for beside some of these."""
+    if not shortly:
+        monkeypatch.setattr(precision, "_setting", precision._public)
     holder = torch.backends.mkldnn if part is None else getattr(torch.backends.mkldnn, part)
     before = holder.fp32_precision
     module, region = network("relu", torch.float32), Region(centers().float(), 0.1)

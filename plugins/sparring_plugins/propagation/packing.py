@@ -28,6 +28,7 @@ from sparring_plugins.propagation.kernels import tables
 from sparring_plugins.propagation.nodes import Affine, Elementwise, Input, Node
 from sparring_plugins.propagation.reductions import Centred, Reduced
 from sparring_plugins.propagation.rounding import floor, gamma, share_of, tiny, unsure_of
+from sparring_plugins.propagation.spaces import Room, full
 
 __all__ = ["BLOCK", "CHUNK", "Program", "program_of"]
 
@@ -146,23 +147,18 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool, rows: int | None) -> P
     )  # fmt: skip
 
 
-class _Packing:
+class _Packing(Room):
     """Places in the work space, handed out one after the other, and those of the lines of matrices."""
 
     def __init__(self, table: Table, dtype: torch.dtype, samples: int) -> None:
-        self.samples, self.used, self.widest, self.lines = samples, 0, 0, list[Table]()
+        super().__init__()
+        self.samples, self.widest, self.lines = samples, 0, list[Table]()
         self._table, self._lanes, self._counted = table, tables.LANES // dtype.itemsize, 0
-
-    def take(self, size: int) -> int:
-        """The first of so many numbers; full registers begin there."""
-        start = self.used
-        self.used += -(-size // tables.LANES) * tables.LANES
-        return start
 
     def step(self, row: Table, chunk: int) -> None:
         """What every step has."""
         size = int(row[tables.SIZE])
-        row[tables.STEP] = self._full(size)
+        row[tables.STEP] = full(size, self._lanes)
         row[tables.BOX] = self.take(3 * self.samples * size)
         row[tables.ROWS] = self.take(2 * chunk * int(row[tables.STEP]))
         row[tables.BIAS] = row[tables.PACKED] = row[tables.TURNED] = -1
@@ -176,9 +172,6 @@ class _Packing:
         row[tables.THERE], row[tables.BACK] = self._counted, self._counted + there.size
         self._counted += there.size + back.size
         self.lines += [there.ravel(), back.ravel()]
-
-    def _full(self, size: int) -> int:
-        return -(-size // self._lanes) * self._lanes
 
     def _linear(self, row: Table) -> tuple[Table, Table]:
         entry, size = self._table[row[tables.FIRST]], row[tables.SIZE]
@@ -204,8 +197,8 @@ class _Packing:
         there = plane * (high * wide) + y // stride[0] * wide + x // stride[1]
         one, y, x = np.ogrid[:filters, : split[0], : split[1]]
         back = one * ((high + split[0] - 1) * wide) + (split[0] - 1 - y) * wide + split[1] - 1 - x
-        forth = 3 * math.prod(node.entry) + phases * high * wide + wide + 3 * filters * self._full(out[0] * wide)
-        return_ = filters * (high + split[0] - 1) * wide + split[1] + phases * self._full(high * wide)
+        forth = 3 * math.prod(node.entry) + phases * high * wide + wide + 3 * filters * full(out[0] * wide, self._lanes)
+        return_ = filters * (high + split[0] - 1) * wide + split[1] + phases * full(high * wide, self._lanes)
         # With what is read beyond ends, and with sizes that are rounded up.
         self.widest = max(self.widest, max(forth, return_) + 4 * tables.LANES)
         return there, back

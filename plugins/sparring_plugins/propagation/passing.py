@@ -19,32 +19,33 @@ from torch import Tensor
 
 from sparring_plugins.propagation.curves import ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.kernels.calling import ONE, address, register, run_kernels
+from sparring_plugins.propagation.kernels.run_tables import (
+    BIAS,
+    COLUMNS,
+    CURVE,
+    INPUTS,
+    KEPT,
+    MORE,
+    OUTPUTS,
+    PACKED,
+    PARTS,
+    RELU,
+    SIGMOID,
+    SUM,
+    TANH,
+    TO_BIAS,
+    TO_WEIGHT,
+    WEIGHT,
+)  # fmt: skip
 from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.rounding import floor, share_of
 from sparring_plugins.propagation.runs import Run, Step
 from sparring_plugins.propagation.scratch import Loan, scratch
+from sparring_plugins.propagation.spaces import apart, full
 
-__all__ = ["LOOSE", "Kept", "Passage", "apart", "kept_of"]
+__all__ = ["LOOSE", "Kept", "Passage", "kept_of"]
 
-KINDS = {ReLU: 1, Tanh: 2, Sigmoid: 3}
-SIZES, OUTPUTS, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE, COLUMNS = (
-    slice(5),
-    1,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    11,
-    12,
-    13,
-)
-"""Columns of the table of layers: inputs, outputs, curve, and two steps; then as in `kernels.panels`."""
-SPREAD = 1024
-"""Bytes; lines that a multiple of it lies between drive each other out of the nearest cache."""
-PARTS = 6
-"""Of the work space, as there."""
+KINDS = {ReLU: RELU, Tanh: TANH, Sigmoid: SIGMOID}
 LOOSE = 4.0
 """Spacings by which the victim's values of an S-shaped curve and those here may be off in all."""
 
@@ -105,29 +106,19 @@ def _plan(run: Run, dtype: torch.dtype, batch: int, piece: int) -> _Plan:
     table, shares, loose = np.zeros((len(sizes), COLUMNS), np.int64), np.zeros(len(sizes)), 0.0
     room, total = 0, PARTS * piece * widest + widest
     for place, (row, step, (m, n)) in enumerate(zip(table, run.steps, sizes, strict=True)):
-        row[SIZES] = n, m, _kind(step), apart(n, lanes), apart(m, lanes)
+        row[INPUTS:KEPT] = n, m, _kind(step), apart(n, lanes), apart(m, lanes)
         row[KEPT], row[PACKED] = room, total
-        total += max(n * _full(m, 2 * lanes), m * _full(n, 2 * lanes))
+        total += max(n * full(m, 2 * lanes), m * full(n, 2 * lanes))
         row[SUM] = total
         total += 2 * m * apart(n, lanes)
         room += 2 * batch * apart(m, lanes) if place < len(sizes) - 1 else 0
         shares[place] = share_of(n + 1, dtype, loose)
-        loose = LOOSE * torch.finfo(dtype).eps if row[2] > 1 else 0.0
+        loose = LOOSE * torch.finfo(dtype).eps if row[CURVE] > RELU else 0.0
     return _Plan(table, shares, piece * widest, total, room, widest + piece)
 
 
 def _kind(step: Step) -> int:
     return 0 if step.curve is None else KINDS[type(step.curve)]
-
-
-def _full(size: int, lanes: int) -> int:
-    return -(-size // lanes) * lanes
-
-
-def apart(size: int, lanes: int) -> int:
-    """How far apart lines of so many numbers begin, with so many in a register."""
-    step = _full(size, lanes)
-    return step if step * register() % (SPREAD * lanes) else step + lanes
 
 
 class Passage:

@@ -17,7 +17,8 @@ import torch
 from sparring_plugins.propagation.kernels import tables
 from sparring_plugins.propagation.kernels.calling import register
 from sparring_plugins.propagation.packing import Program
-from sparring_plugins.propagation.passing import Kept, apart
+from sparring_plugins.propagation.passing import Kept
+from sparring_plugins.propagation.spaces import Room, apart, full
 
 __all__ = ["RowPlan", "plan_of"]
 
@@ -66,21 +67,8 @@ def plan_of(program: Program, dtype: torch.dtype, kept: Kept, batch: int, count:
     return plans[key]
 
 
-class _Room:
-    """Handed out one after the other."""
-
-    def __init__(self, used: int) -> None:
-        self.used = used
-
-    def take(self, size: int) -> int:
-        """The first of so many numbers; full registers begin there."""
-        start = self.used
-        self.used += -(-size // tables.LANES) * tables.LANES
-        return start
-
-
 def _plan(program: Program, lanes: int, kept: Kept, batch: int, count: int, shared: bool) -> RowPlan:
-    table, room, block = program.table.copy(), _Room(program.total), program.samples
+    table, room, block = program.table.copy(), Room(program.total), program.samples
     sizes, top = [int(size) for size in table[:, tables.SIZE]], len(table) - 2
     table[:, tables.APART] = [apart(size, lanes) for size in sizes]
     widest, depths = max(sizes[: top + 1]), [np.zeros(0, np.int64)]
@@ -100,15 +88,11 @@ def _plan(program: Program, lanes: int, kept: Kept, batch: int, count: int, shar
     return RowPlan(table, np.array(areas), panels, np.concatenate(depths), behind, room.used)
 
 
-def _layer(row: Table, source: Table, lanes: int, room: _Room, rows: int, depths: list[Table]) -> None:
+def _layer(row: Table, source: Table, lanes: int, room: Room, rows: int, depths: list[Table]) -> None:
     """Room for a linear step's matrix and its gradient, which is summed with whichever side fills registers better."""
     m, n = int(row[tables.SIZE]), int(source[tables.SIZE])
-    straight, across = m * _full(n, lanes), n * _full(m, lanes)
+    straight, across = m * full(n, lanes), n * full(m, lanes)
     row[tables.ACROSS] = across < straight
-    row[tables.SUMS], row[tables.PANELS] = room.take(min(straight, across)), room.take(n * _full(m, 2 * lanes))
+    row[tables.SUMS], row[tables.PANELS] = room.take(min(straight, across)), room.take(n * full(m, 2 * lanes))
     row[tables.DEPTHS] = sum(map(len, depths))
     depths.append(np.arange(rows) * (row if across < straight else source)[tables.APART])
-
-
-def _full(size: int, lanes: int) -> int:
-    return -(-size // lanes) * lanes

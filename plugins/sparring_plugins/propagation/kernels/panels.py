@@ -14,24 +14,13 @@ import numpy as np
 from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, view_of
+from sparring_plugins.propagation.kernels.run_tables import COLUMNS, INPUTS, OUTPUTS, PACKED, WEIGHT
 from sparring_plugins.propagation.kernels.strides import SQUARE, turn
 from sparring_plugins.propagation.kernels.tiles import product
 
 __all__ = [
-    "BIAS", "CURVE", "INPUTS", "KEPT", "MORE", "OUTPUTS", "PACKED", "PARTS", "RELU", "STEP", "SUM", "TANH", "TO_BIAS",
-    "TO_STEP", "TO_WEIGHT", "WEIGHT", "full", "given_of", "in_full_lines", "multiply", "pack_back", "pack_turned",
-    "part_of", "places_of",
+    "full", "given_of", "in_full_lines", "multiply", "pack_back", "pack_turned", "part_of", "places_of",
 ]  # fmt: skip
-
-(INPUTS, OUTPUTS, CURVE, STEP, TO_STEP, KEPT, PACKED, SUM, WEIGHT, BIAS, TO_WEIGHT, TO_BIAS, MORE) = range(13)
-"""Of a layer: its sizes and its curve (0 for none, then ReLU, tanh, sigmoid); how far apart lines of its inputs begin,
-and those of outputs; where among what is kept the box behind it lies, and in the work space its weight for products,
-and sums over pieces of gradients in it, for centres and for reaches; the addresses of weight and bias, and of gradients
-in them, and of more gradients in the ends behind the layer, before its curve, [2, batch, outputs] (0 for none)."""
-COLUMNS = 13
-RELU, TANH = 1, 2
-PARTS = 6
-"""Of the work space, each as large as a piece at the widest layer."""
 
 
 @exact_part

@@ -10,6 +10,15 @@ from numba import carray
 from sparring_plugins.propagation.kernels.boxes import middle_and_reach
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.panels import (
+    full,
+    given_of,
+    in_full_lines,
+    multiply,
+    pack_back,
+    part_of,
+    places_of,
+)  # fmt: skip
+from sparring_plugins.propagation.kernels.run_tables import (
     CURVE,
     INPUTS,
     KEPT,
@@ -24,13 +33,6 @@ from sparring_plugins.propagation.kernels.panels import (
     TO_STEP,
     TO_WEIGHT,
     WEIGHT,
-    full,
-    given_of,
-    in_full_lines,
-    multiply,
-    pack_back,
-    part_of,
-    places_of,
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.tiles import product
 

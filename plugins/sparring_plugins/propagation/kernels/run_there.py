@@ -11,6 +11,15 @@ from numba import carray
 from sparring_plugins.propagation.kernels.boxes import middle_and_reach
 from sparring_plugins.propagation.kernels.compiling import exact_kernel, exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.panels import (
+    full,
+    given_of,
+    in_full_lines,
+    multiply,
+    pack_turned,
+    part_of,
+    places_of,
+)  # fmt: skip
+from sparring_plugins.propagation.kernels.run_tables import (
     BIAS,
     CURVE,
     INPUTS,
@@ -22,13 +31,6 @@ from sparring_plugins.propagation.kernels.panels import (
     TANH,
     TO_STEP,
     WEIGHT,
-    full,
-    given_of,
-    in_full_lines,
-    multiply,
-    pack_turned,
-    part_of,
-    places_of,
 )  # fmt: skip
 from sparring_plugins.propagation.kernels.s_values import sigmoids, tanhs
 
