@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import carray
 
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.convolving import rows_through_convolution
+from sparring_plugins.propagation.kernels.dots import chosen_product, pays
 from sparring_plugins.propagation.kernels.moving import absolute_dot, along, along_past, dot, middle_and_width
 from sparring_plugins.propagation.kernels.tables import (
     BACK,
@@ -27,6 +29,7 @@ from sparring_plugins.propagation.kernels.tables import (
     LINES,
     MEAN,
     PACKED,
+    RELU,
     ROWS,
     SECOND,
     SIZE,
@@ -109,7 +112,7 @@ def descend(
             else:
                 if not counted[step] or table[step, UNSURE]:
                     _count(step, count, given, sample, state, one)
-                _through_affine(step, count, given, here, work, register, one)
+                _through_affine(step, count, given, sample, here, work, register, one)
     here[0] = False
     source, zero, coarse = table[0], one - one, number(common[8], one)
     for place in range(count):
@@ -167,13 +170,21 @@ def _count(step: int, count: int, given: Any, sample: int, state: Any, one: Any)
 
 
 @exact_part
-def _through_affine(step: int, count: int, given: Any, here: Any, work: int, register: int, one: Any) -> None:
+def _through_affine(
+    step: int, count: int, given: Any, sample: int, here: Any, work: int, register: int, one: Any
+) -> None:
     """Rows times the matrix, added to what stands at the inputs."""
     table, parts, _, weights, space, base, _, places = given
     row = table[step]
     source = table[row[FIRST]]
     if row[KIND] == LINEAR:
         start, size, fresh = base, space.itemsize, not here[row[FIRST]]
+        here[row[FIRST]] = True
+        if fresh and row[TURNED] >= 0 and source[KIND] == RELU:
+            chosen = _alive(table[source[FIRST]], sample, given, work)
+            if pays(chosen.size, source[SIZE], row[SIZE], register // size):
+                _to_alive(row, source, chosen, count, given, one)
+                return
         matrix = weights[step, 0] if row[PACKED] < 0 else start + size * row[PACKED]
         over = source[SIZE] % (register // size)
         alone = over if row[TURNED] >= 0 and over <= ALONE else 0
@@ -183,7 +194,6 @@ def _through_affine(step: int, count: int, given: Any, here: Any, work: int, reg
         )  # fmt: skip
         if alone > 0:
             _last_columns(row, source, alone, count, space, fresh, one)
-        here[row[FIRST]] = True
         return
     _clear(row[FIRST], count, table, space, here, one)
     if row[KIND] == CONVOLUTION:
@@ -194,6 +204,33 @@ def _through_affine(step: int, count: int, given: Any, here: Any, work: int, reg
         _share_out(row, table[row[SECOND]], count, space, number(parts[step, 4], one), one)
     else:
         _spread_out(row, source, count, space, number(parts[step, 3], one), one)
+
+
+@exact_part
+def _alive(below: Any, sample: int, given: Any, work: int) -> Any:
+    """Units of the affine step before a ReLU that may be positive there, or whose ends are no numbers."""
+    _, _, _, _, space, base, samples, _ = given
+    n, some = below[SIZE], 0
+    low, high = below[BOX] + sample * n, below[BOX] + (samples + sample) * n
+    found = carray(view_of(base + space.itemsize * work, np.int64(0)), (n,))
+    for unit in range(n):
+        found[some] = unit
+        some += not (space[high + unit] <= 0.0 and space[low + unit] > -np.inf)
+    return found[:some]
+
+
+@exact_part
+def _to_alive(row: Any, source: Any, chosen: Any, count: int, given: Any, one: Any) -> None:
+    """Rows times the matrix for chosen columns; the others are zero, as the ReLU there is."""
+    _, _, _, _, space, base, _, _ = given
+    size, zero = space.itemsize, one - one
+    space[source[ROWS] : source[ROWS] + count * source[STEP]] = zero
+    for place in range(count if row[SIZE] < row[STEP] else 0):
+        space[row[ROWS] + place * row[STEP] + row[SIZE] : row[ROWS] + (place + 1) * row[STEP]] = zero
+    chosen_product(
+        base + size * row[ROWS], base + size * row[TURNED], base + size * source[ROWS], count, row[SIZE], chosen,
+        (row[STEP], source[STEP]), row[STEP], size, one,
+    )  # fmt: skip
 
 
 @exact_part

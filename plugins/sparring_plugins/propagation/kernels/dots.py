@@ -1,0 +1,184 @@
+"""Products of a few rows with chosen lines of a matrix that was turned round.
+
+A tile of `tiles.product` takes columns as they lie, a register at a time. Where many are not wanted (units behind which
+a curve is flat), each of the others is a product of two lines here: a tile of sums stays in registers while these pass,
+and in the end each sum's parts are added up.
+"""
+# numba and llvmlite have no type stubs
+# mypy: disable-error-code="import-untyped,no-untyped-call,untyped-decorator,misc"
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from sparring_plugins.propagation.kernels.compiling import exact_part
+from sparring_plugins.propagation.kernels.tables import LANES
+from sparring_plugins.propagation.kernels.tiles import register
+
+__all__ = ["chosen_product", "pays"]
+
+_INDEX = ir.IntType(64)
+_SUM = ("contract",)  # a product may be added without having been rounded
+WIDTH = 2
+"""Lines of the matrix at a time."""
+ENDING = 4
+"""Registers of a line that pass in the time in which a sum's parts are added up."""
+NONE = -1
+_Sums = tuple[Any, list[int]]
+"""A vector, and which sum stands, or has parts, in each of its lanes."""
+
+
+def _tile(height: int) -> Any:
+    """Products of so many rows with `WIDTH` lines."""
+
+    @intrinsic
+    def tile(typing_context: Any, rows: Any, lines: Any, out: Any, depth: Any, steps: Any, like: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            kind = context.get_value_type(signature.args[-1])
+            _generate(builder, kind, like.bitwidth, arguments, height)
+            return context.get_dummy_value()
+
+        pair = types.UniTuple(types.int64, WIDTH)
+        return types.void(types.int64, pair, pair, types.int64, pair, like), generate
+
+    return tile
+
+
+def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int) -> None:
+    lanes = register() * 8 // bits
+    vector = ir.VectorType(kind, lanes)
+    rows, lines, out, depth, steps, _ = arguments
+    row_step, out_step = (builder.extract_value(steps, place) for place in range(2))
+    pointer = kind.as_pointer()
+    lines = [builder.inttoptr(builder.extract_value(lines, place), pointer) for place in range(WIDTH)]
+    out = [builder.inttoptr(builder.extract_value(out, place), pointer) for place in range(WIDTH)]
+    rows = builder.inttoptr(rows, pointer)
+    begins = [builder.gep(rows, [builder.mul(row_step, _INDEX(row))]) for row in range(height)]
+
+    def at(start: Any, offset: Any) -> Any:
+        return builder.load(builder.bitcast(builder.gep(start, [offset]), vector.as_pointer()), align=bits // 8)
+
+    cells = [(row, line) for row in range(height) for line in range(WIDTH)]
+    nothing = ir.Constant(vector, None)
+    entry, loop = builder.block, builder.append_basic_block("depth")
+    done = builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    turn = builder.phi(_INDEX)
+    sums = [builder.phi(vector) for _ in cells]
+    matrix = [at(line, turn) for line in lines]
+    factors = [at(begin, turn) for begin in begins]
+    after = [
+        builder.fadd(builder.fmul(factors[row], matrix[line], flags=_SUM), sums[number], flags=_SUM)
+        for number, (row, line) in enumerate(cells)
+    ]
+    following = builder.add(turn, _INDEX(lanes))
+    for phi, first, then in zip([turn, *sums], [_INDEX(0), *[nothing] * len(cells)], [following, *after], strict=True):
+        phi.add_incoming(first, entry)
+        phi.add_incoming(then, loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+    builder.position_at_end(done)
+    for vector, owners in _added_up(builder, after, lanes, 128 // bits):
+        for lane, owner in enumerate(owners):
+            if owner != NONE:
+                row, line = cells[owner]
+                place = builder.gep(out[line], [builder.mul(out_step, _INDEX(row))])
+                builder.store(builder.extract_element(vector, ir.IntType(32)(lane)), place)
+
+
+def _added_up(builder: Any, parts: list[Any], lanes: int, block: int) -> list[_Sums]:
+    """Vectors of the sums of all lanes of each part.
+
+    Two vectors become one of twice as many sums with half as many parts each, until these are single numbers.
+    """
+    found, chunk = [(part, [number] * lanes) for number, part in enumerate(parts)], lanes // 2
+    while chunk:
+        if len(found) % 2:
+            found.append((ir.Constant(parts[0].type, None), [NONE] * lanes))
+        order = _even_chunks(chunk, block if chunk < block else lanes, lanes)
+        found = [_merged(builder, *pair, order, chunk) for pair in zip(found[::2], found[1::2], strict=True)]
+        chunk //= 2
+    return found
+
+
+def _even_chunks(chunk: int, around: int, lanes: int) -> list[int]:
+    """Of two vectors the chunks at even places, those of one block (`around`) together.
+
+    Chunks smaller than 16 bytes stay in their block of these: whole registers are shuffled so at once.
+    """
+    blocks = range(0, lanes, around)
+    even = [lane for lane in range(lanes) if lane // chunk % 2 == 0]
+    return [lane + side for start in blocks for side in (0, lanes) for lane in even if start <= lane < start + around]
+
+
+def _merged(builder: Any, first: _Sums, second: _Sums, order: list[int], chunk: int) -> _Sums:
+    """Chunks at even places added to those at odd ones."""
+    shuffled = [
+        builder.shuffle_vector(first[0], second[0], ir.Constant(ir.VectorType(ir.IntType(32), len(order)), places))
+        for places in (order, [lane + chunk for lane in order])
+    ]
+    return builder.fadd(*shuffled), [(first[1] + second[1])[lane] for lane in order]
+
+
+def _band(height: int) -> Any:
+    """Products of so many rows with all lines that are chosen; the last one is taken twice where it has no other."""
+    tile = _tile(height)
+
+    @exact_part
+    def band(
+        rows: int, matrix: int, out: int, depth: int, chosen: Any, steps: Any, apart: int, size: int, one: Any
+    ) -> None:
+        for place in range(0, chosen.size, WIDTH):
+            first, second = chosen[place], chosen[min(place + 1, chosen.size - 1)]
+            lines = matrix + size * apart * first, matrix + size * apart * second
+            tile(rows, lines, (out + size * first, out + size * second), depth, steps, one)
+
+    return band
+
+
+MOST = 12 if register() == LANES else 6
+"""Rows of a tile, whose sums fill three quarters of the registers."""
+_most, _half, _four, _two, _one = (_band(height) for height in (MOST, 6, 4, 2, 1))
+
+
+@exact_part
+def pays(chosen: int, columns: int, depth: int, lanes: int) -> bool:
+    """Whether so many products of lines are quicker than a product with all columns."""
+    return chosen * (depth + ENDING * lanes) <= columns * depth
+
+
+@exact_part
+def chosen_product(
+    rows: int, matrix: int, out: int, count: int, depth: int, chosen: Any, steps: Any, apart: int, size: int, one: Any
+) -> None:
+    """Write `rows matrix[chosen].T` to the chosen columns of `out`.
+
+    Of the arguments:
+        rows, matrix, out: addresses of [count, depth], [*, depth] and [count, *].
+        depth: rows and lines of the matrix are read up to full registers: there, one has zeros and the other numbers.
+        chosen: which lines of the matrix, and columns of `out`.
+        steps: how far apart `rows` begin, and those of `out`.
+        apart: the same for lines of the matrix.
+        size: bytes of a number.
+    """
+    while count > 0:
+        if count >= MOST:
+            high = MOST
+            _most(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        elif count >= 6 and count != 8:
+            high = 6
+            _half(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        elif count >= 4:
+            high = 4
+            _four(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        elif count >= 2:
+            high = 2
+            _two(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        else:
+            high = 1
+            _one(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
