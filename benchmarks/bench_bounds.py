@@ -1,8 +1,8 @@
 """Bound propagation beside auto_LiRPA, in one process, one thread, single precision, same networks and regions.
 
-Every figure is the least of several rounds, taken in turns, so that a busy moment of the machine falls on both; a
-method's width is given as a share of the peer's. `SPARRING_AUTO_LIRPA` names a folder with an installed auto_LiRPA
-(0.6 or later); without one the peer is left out.
+Every figure is the least of several rounds, taken in turns, so that a busy moment of the machine falls on both; the
+ratio of medians stands beside that of the least, and a method's width is given as a share of the peer's.
+`SPARRING_AUTO_LIRPA` names a folder with an installed auto_LiRPA (0.6 or later); without one the peer is left out.
 
     python benchmarks/bench_bounds.py [--only tanh,relu,dqn] [--rounds 20] [--alpha] [--out docs/results/bounds.json]
 """
@@ -19,7 +19,8 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -91,32 +92,50 @@ class Peer:
         return self._module.compute_bounds(x=(self._inputs,), method=method)
 
 
-def alternating(ours: Callable[[], Any], theirs: Callable[[], Any] | None, rounds: int) -> tuple[float, float | None]:
-    """Least seconds of each, a round of the one after a round of the other."""
+class Times(NamedTuple):
+    """Least seconds of each of two, and how many times as long as the first the second takes in the median."""
+
+    ours: float
+    theirs: float | None
+    typical: float | None
+
+
+def times(ours: list[float], theirs: list[float]) -> Times:
+    """Of rounds of both; of the second there may be none."""
+    if not theirs:
+        return Times(min(ours), None, None)
+    return Times(min(ours), min(theirs), median(theirs) / median(ours))
+
+
+def alternating(ours: Callable[[], Any], theirs: Callable[[], Any] | None, rounds: int) -> Times:
+    """A round of the one after a round of the other."""
     calls = [ours] if theirs is None else [ours, theirs]
-    taken: list[list[float]] = [[] for _ in calls]
+    taken: list[list[float]] = [[], []]
     begun = time.perf_counter()
     spent = 0.0
     while spent <= LONGEST and (spent < SHORTEST or len(taken[0]) < rounds):
-        for times, call in zip(taken, calls, strict=True):
+        for found, call in zip(taken, calls, strict=False):
             start = time.perf_counter()
             call()
-            times.append(time.perf_counter() - start)
+            found.append(time.perf_counter() - start)
         spent = time.perf_counter() - begun
-    least = [min(times) for times in taken]
-    return least[0], least[1] if theirs is not None else None
+    return times(*taken)
 
 
-def _row(name: str, ours: float, theirs: float | None, width: float | None) -> dict[str, Any]:
+def _row(name: str, taken: Times, width: float | None) -> dict[str, Any]:
+    ours, theirs, typical = taken
     ratio = None if theirs is None else theirs / ours
-    said = "" if ratio is None else f"  peer {theirs * 1e3:9.2f} ms  {ratio:6.1f}x  width {width:.4f}"
+    said = ""
+    if theirs is not None:
+        said = f"  peer {theirs * 1e3:9.2f} ms  {ratio:6.1f}x  median {typical:6.1f}x  width {width:.4f}"
     print(f"{name:34s} {ours * 1e3:9.3f} ms{said}", flush=True)
-    return {"ms": ours * 1e3, "peer_ms": None if theirs is None else theirs * 1e3, "ratio": ratio, "width": width}
+    peer = None if theirs is None else theirs * 1e3
+    return {"ms": ours * 1e3, "peer_ms": peer, "ratio": ratio, "ratio_of_medians": typical, "width": width}
 
 
 def _bare(name: str, module: nn.Module, batch: int, rounds: int, trained: bool) -> float:
     """Milliseconds of `products`, without which nothing is bounded so."""
-    bare, _ = alternating(products(module, batch, trained), None, rounds)
+    bare = alternating(products(module, batch, trained), None, rounds).ours
     print(
         f"{name} {batch} products of rows alone{' with gradient' if trained else ''} {bare * 1e3:9.3f} ms", flush=True
     )
@@ -190,7 +209,7 @@ def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
         theirs = None if peer is None else (lambda other=other: peer.bound(other))
         with torch.no_grad():
             share = _width(ours()) / _width(theirs()) if theirs else None
-            found[method] = _row(f"{name} {batch} {method}", *alternating(ours, theirs, rounds), share)
+            found[method] = _row(f"{name} {batch} {method}", alternating(ours, theirs, rounds), share)
             if name != "dqn" and method == "crown-ibp":
                 found[method]["products_ms"] = _bare(name, module, batch, rounds, trained=False)
             if name != "dqn" and method != "crown":
@@ -198,7 +217,7 @@ def compared(name: str, batch: int, rounds: int, alpha: bool) -> dict[str, Any]:
         if name != "dqn" and batch == 1024 and method != "crown":
             found[f"{method} training"] = _row(
                 f"{name} {batch} {method} with gradient",
-                *alternating(_trained(module, ours), None if theirs is None else _trained(module, theirs), rounds),
+                alternating(_trained(module, ours), None if theirs is None else _trained(module, theirs), rounds),
                 share,
             )
             if method == "crown-ibp":
@@ -222,7 +241,7 @@ def _built(name: str, module: nn.Module, inputs: Tensor, radius: float) -> dict[
         ours.append(time.perf_counter() - start)
         if PEER:
             theirs.append(Peer(other, inputs, radius).built)
-    return _row(f"{name} {len(inputs)} build", min(ours), min(theirs, default=None), 1.0)
+    return _row(f"{name} {len(inputs)} build", times(ours, theirs), 1.0)
 
 
 def products(module: nn.Module, batch: int, trained: bool) -> Callable[[], None]:
@@ -262,12 +281,12 @@ def _alpha(
         width = _width(sparring.bound(module, Region(inputs, radius), method=method))
         if goal is None or width <= goal:
             break
-    ours, theirs = alternating(
+    taken = alternating(
         lambda: sparring.bound(module, Region(inputs, radius), method=method),
         None if peer is None else lambda: peer.bound("CROWN-Optimized"),
         3,
     )
-    row = _row(f"{name} {batch} {method}", ours, theirs, None if goal is None else width / goal)
+    row = _row(f"{name} {batch} {method}", taken, None if goal is None else width / goal)
     return {**row, "steps": steps, "peer_steps": 20}
 
 
