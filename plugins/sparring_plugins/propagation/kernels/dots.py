@@ -17,12 +17,11 @@ from numba.extending import intrinsic
 
 from sparring_plugins.propagation.kernels.compiling import exact_part
 from sparring_plugins.propagation.kernels.tables import LANES
-from sparring_plugins.propagation.kernels.tiles import register
+from sparring_plugins.propagation.kernels.tiles import register, sums_of_products
 
 __all__ = ["chosen_product", "pays"]
 
 _INDEX = ir.IntType(64)
-_SUM = ("contract",)  # a product may be added without having been rounded
 WIDTH = 2
 """Lines of the matrix at a time."""
 ENDING = 4
@@ -62,26 +61,12 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int) -
     def at(start: Any, offset: Any) -> Any:
         return builder.load(builder.bitcast(builder.gep(start, [offset]), vector.as_pointer()), align=bits // 8)
 
+    def factors(turn: Any) -> list[tuple[Any, Any]]:
+        matrix, given = [at(line, turn) for line in lines], [at(begin, turn) for begin in begins]
+        return [(given[row], matrix[line]) for row, line in cells]
+
     cells = [(row, line) for row in range(height) for line in range(WIDTH)]
-    nothing = ir.Constant(vector, None)
-    entry, loop = builder.block, builder.append_basic_block("depth")
-    done = builder.append_basic_block("done")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    turn = builder.phi(_INDEX)
-    sums = [builder.phi(vector) for _ in cells]
-    matrix = [at(line, turn) for line in lines]
-    factors = [at(begin, turn) for begin in begins]
-    after = [
-        builder.fadd(builder.fmul(factors[row], matrix[line], flags=_SUM), sums[number], flags=_SUM)
-        for number, (row, line) in enumerate(cells)
-    ]
-    following = builder.add(turn, _INDEX(lanes))
-    for phi, first, then in zip([turn, *sums], [_INDEX(0), *[nothing] * len(cells)], [following, *after], strict=True):
-        phi.add_incoming(first, entry)
-        phi.add_incoming(then, loop)
-    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
-    builder.position_at_end(done)
+    after = sums_of_products(builder, [ir.Constant(vector, None)] * len(cells), depth, lanes, factors)
     for vector, owners in _added_up(builder, after, lanes, 128 // bits):
         for lane, owner in enumerate(owners):
             if owner != NONE:

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from sparring_plugins.propagation.kernels.compiling import exact_part
 from sparring_plugins.propagation.kernels.tables import LANES
 
-__all__ = ["product", "register"]
+__all__ = ["product", "register", "sums_of_products"]
 
 _INDEX = ir.IntType(64)
 _SUM = ("contract",)  # a product may be added without having been rounded
@@ -50,7 +50,7 @@ def _tile(height: int, width: int) -> Any:
 
 
 def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, width: int) -> None:
-    """The loop over the depth; the tile is carried from one turn to the next."""
+    """Code of one tile."""
     lanes = register() * 8 // bits
     vector, whole = ir.VectorType(kind, lanes), ir.VectorType(ir.IntType(bits), lanes)
     rows, matrix, out, depth, places, steps, masks, _ = arguments
@@ -75,28 +75,44 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
     lines = [builder.mul(row_step, _INDEX(row)) for row in range(height)]
     cells = [(row, column) for row in range(height) for column in range(width)]
     before = [masked(out, place(*cell), stay) for cell in cells]
-    entry, loop = builder.block, builder.append_basic_block("depth")
-    done = builder.append_basic_block("done")
+
+    def factors(turn: Any) -> list[tuple[Any, Any]]:
+        base = builder.load(builder.gep(places, [turn]))
+        loaded = [masked(matrix, builder.add(base, _INDEX(column * lanes)), keep) for column in range(width)]
+        along = builder.mul(turn, depth_step)
+        given = [_spread(builder, builder.load(at(rows, builder.add(line, along), kind)), vector) for line in lines]
+        return [(given[row], loaded[column]) for row, column in cells]
+
+    after = sums_of_products(builder, before, depth, 1, factors)
+    for cell, found in zip(cells, after, strict=True):
+        builder.store(found, at(out, place(*cell), vector), align=bits // 8)
+
+
+def sums_of_products(builder: Any, before: list[Any], depth: Any, step: int, factors: Any) -> list[Any]:
+    """Code of a loop that adds products to sums, which stay in registers; what comes next stands behind it.
+
+    Args:
+        builder: of that code.
+        before: vectors that the sums begin with.
+        depth: where counting ends, from 0 on; at least one turn is made.
+        step: how far it goes each turn.
+        factors: `factors(turn)` gives the two of each sum.
+    """
+    entry, loop, done = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("done")
     builder.branch(loop)
     builder.position_at_end(loop)
-    turn = builder.phi(_INDEX)
-    sums = [builder.phi(vector) for _ in cells]
-    base = builder.load(builder.gep(places, [turn]))
-    loaded = [masked(matrix, builder.add(base, _INDEX(column * lanes)), keep) for column in range(width)]
-    along = builder.mul(turn, depth_step)
-    factors = [_spread(builder, builder.load(at(rows, builder.add(line, along), kind)), vector) for line in lines]
+    turn, sums = builder.phi(_INDEX), [builder.phi(first.type) for first in before]
     after = [
-        builder.fadd(builder.fmul(factors[row], loaded[column], flags=_SUM), sums[number], flags=_SUM)
-        for number, (row, column) in enumerate(cells)
+        builder.fadd(builder.fmul(*pair, flags=_SUM), found, flags=_SUM)
+        for pair, found in zip(factors(turn), sums, strict=True)
     ]
-    following = builder.add(turn, _INDEX(1))
+    following = builder.add(turn, _INDEX(step))
     for phi, first, then in zip([turn, *sums], [_INDEX(0), *before], [following, *after], strict=True):
         phi.add_incoming(first, entry)
         phi.add_incoming(then, loop)
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
     builder.position_at_end(done)
-    for cell, found in zip(cells, after, strict=True):
-        builder.store(found, at(out, place(*cell), vector), align=bits // 8)
+    return after
 
 
 def _spread(builder: Any, value: Any, vector: Any) -> Any:
