@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 
 import pytest
 
 pytest.importorskip("torch", reason="bounds need torch")
 
 import torch
+from numba.core.dispatcher import Dispatcher
 from torch import nn
 from torch.autograd import gradcheck
 
 import sparring
 from sparring import Region
-from sparring_plugins.propagation import affine, backward, middles, outward, propagation, windows
+from sparring_plugins.propagation import affine, backward, kernels, middles, outward, propagation, windows
 from sparring_plugins.propagation.compiled_linear import through_small
 from sparring_plugins.propagation.compiled_lines import compiled_lines
 from sparring_plugins.propagation.compiled_rows import least_over_boxes, shares, through_lines
@@ -198,6 +201,17 @@ def test_what_is_no_number_never_becomes_one(bad):
     assert not bool(torch.isfinite(least_over_boxes(rows, (whole, whole), None, 0.0, 0.0, mirrored=True)).any())
     box, _ = through_small(Interval(torch.tensor([[0.0, bad]]), torch.tensor([[0.0, bad]])), torch.ones(1, 2), None, 2)
     assert not bool(torch.isfinite(box.low).any() | torch.isfinite(box.high).any())
+
+
+def test_sums_whose_order_is_open_are_inlined_so_that_every_process_has_the_same():
+    found = [
+        value
+        for module in pkgutil.iter_modules(kernels.__path__)
+        for value in vars(importlib.import_module(f"{kernels.__name__}.{module.name}")).values()
+        if isinstance(value, Dispatcher) and value.targetoptions.get("fastmath")
+    ]
+    assert len(found) > 30
+    assert all(value.targetoptions.get("forceinline") for value in found)
 
 
 def test_sums_over_many_biases_are_right_to_the_last_digit():

@@ -22,6 +22,7 @@ __all__ = ["exact_kernel", "exact_part", "number", "sum_kernel", "sum_part", "vi
 SOURCES = tuple(sorted(Path(__file__).parent.glob("*.py")))
 """Kernels are cached together: numba does not notice that a file which another one calls into has changed."""
 SUMS = {"reassoc", "contract"}
+PART = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -34,22 +35,22 @@ def exact_kernel(function: Function) -> Function:
 def sum_kernel(function: Function) -> Function:
     """Compile a kernel whose sums may be taken in any order, with or without a rounding between product and sum.
 
-    That is all that is left open: NaN and infinity pass through.
+    That is all that is left open: NaN and infinity pass through. What calls it has it inlined. Otherwise the process
+    that compiles the caller would run the machine code that the kernel has by itself, and later ones, which find the
+    caller on disk, that which was made for it, whose last digits may be others.
     """
     with caching(SOURCES):
-        return cast(Function, njit(cache=True, error_model="numpy", fastmath=SUMS)(function))
+        return cast(Function, njit(cache=True, error_model="numpy", fastmath=SUMS, forceinline=True)(function))
 
 
 def exact_part(function: Function) -> Function:
     """The same for what only kernels call: it is kept within their machine code, and Python has no door to it."""
-    return cast(Function, njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast(Function, njit(error_model="numpy", **PART)(function))
 
 
 def sum_part(function: Function) -> Function:
     """As `exact_part`, with sums as in `sum_kernel`."""
-    return cast(
-        Function, njit(error_model="numpy", fastmath=SUMS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    )
+    return cast(Function, njit(error_model="numpy", fastmath=SUMS, forceinline=True, **PART)(function))
 
 
 @intrinsic

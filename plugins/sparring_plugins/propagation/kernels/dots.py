@@ -125,9 +125,9 @@ def _band(height: int) -> Any:
     return band
 
 
-MOST = 12 if register() == LANES else 6
-"""Rows of a tile, whose sums fill three quarters of the registers."""
-_most, _half, _four, _two, _one = (_band(height) for height in (MOST, 6, 4, 2, 1))
+MOST, FEW, PAIR = 12 if register() == LANES else 6, 6, 2
+"""Rows of a tile. The most fill three quarters of the registers with their sums; a row comes with its negative."""
+_most, _few, _pair = (_band(height) for height in (MOST, FEW, PAIR))
 
 
 @exact_part
@@ -143,7 +143,7 @@ def chosen_product(
     """Write `rows matrix[chosen].T` to the chosen columns of `out`.
 
     Of the arguments:
-        rows, matrix, out: addresses of [count, depth], [*, depth] and [count, *].
+        rows, matrix, out: addresses of [count, depth], [*, depth] and [count, *]; the count is even.
         depth: rows and lines of the matrix are read up to full registers: there, one has zeros and the other numbers.
         chosen: which lines of the matrix, and columns of `out`.
         steps: how far apart `rows` begin, and those of `out`.
@@ -151,19 +151,11 @@ def chosen_product(
         size: bytes of a number.
     """
     while count > 0:
-        if count >= MOST:
-            high = MOST
+        high = MOST if count >= MOST else FEW if count >= FEW else PAIR
+        if high == MOST:
             _most(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        elif count >= 6 and count != 8:
-            high = 6
-            _half(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        elif count >= 4:
-            high = 4
-            _four(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        elif count >= 2:
-            high = 2
-            _two(rows, matrix, out, depth, chosen, steps, apart, size, one)
+        elif high == FEW:
+            _few(rows, matrix, out, depth, chosen, steps, apart, size, one)
         else:
-            high = 1
-            _one(rows, matrix, out, depth, chosen, steps, apart, size, one)
+            _pair(rows, matrix, out, depth, chosen, steps, apart, size, one)
         count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
