@@ -300,6 +300,33 @@ def test_forward_mode_minds_the_sign_of_slopes():
     assert torch.allclose(lower[[0, 2]], torch.ones(2, 1, dtype=torch.float64), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_forward_mode_merges_rows_with_the_last_layer(dtype):
+    """What two outputs share cancels in their difference, as if it were a layer of the network."""
+    torch.manual_seed(5)
+    module = nn.Sequential(nn.Linear(4, 12), nn.ReLU(), nn.Linear(12, 9), nn.Tanh(), nn.Linear(9, 5)).to(dtype).eval()
+    spec = (torch.eye(5)[1:] - torch.eye(5)[:1]).to(dtype)
+    last = nn.Linear(9, 4).to(dtype)
+    with torch.no_grad():
+        last.weight.copy_(spec @ module[4].weight)
+        last.bias.copy_(spec @ module[4].bias)
+    center = torch.randn(3, 4).to(dtype)
+    region = Region(center, 0.3)
+    wanted = sparring.bound(nn.Sequential(*module[:4], last), region, "forward")
+    turned = torch.stack([spec, spec.flip(0), -spec])
+    for given in (spec, turned):
+        found = sparring.bound(module, region, "forward", given)
+        same = found[0][0], found[1][0]
+        for ours, theirs in zip(same, (wanted[0][0], wanted[1][0]), strict=True):
+            assert torch.allclose(ours, theirs, rtol=0, atol=1e-11 if dtype is torch.float64 else 1e-4)
+        points = (center + 0.3 * (2 * torch.rand(400, 3, 4, dtype=dtype) - 1)).clamp(*region.corners)
+        values = torch.einsum("kbo,bro->kbr", module(points).double(), given.expand(3, -1, -1).double())
+        assert bool((found[0] <= values).all())
+        assert bool((values <= found[1]).all())
+    backwards = sparring.bound(module, region, "forward", turned)[0]
+    assert torch.allclose(backwards[2], -sparring.bound(module, region, "forward", spec)[1][2])
+
+
 def test_a_wrong_option_is_refused():
     module, region = network("relu"), Region(centers(), 0.1)
     for method in ("crown-ibp(beta=1.5)", "alpha-crown(steps=0)", "best(seconds=0)", "alpha-crown(intermediate=no)"):

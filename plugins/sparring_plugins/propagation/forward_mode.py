@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sparring.bounds import Region
 from sparring.errors import RefusedError
+from sparring_plugins.propagation.affine import Linear
 from sparring_plugins.propagation.enclosure import Enclosure, Take
 from sparring_plugins.propagation.functions import Function, as_planes, through_affine, through_planes
 from sparring_plugins.propagation.graph import Graph
@@ -30,18 +31,19 @@ class ForwardMode(Propagation):
 
     def __init__(self, graph: Graph, region: Region, slope: str = "adaptive") -> None:
         super().__init__(graph, region, "ibp", slope)
-        self._known: list[tuple[Take, Function]] = []
 
     def forward_bounds(self, spec: Tensor | None) -> tuple[Tensor, Tensor]:
         """Bounds of `spec @ output`, or of the outputs, [batch, rows] each, by forward mode alone."""
-        self._fill(self._graph.output)
-        found = [_specified(function, spec, take, self._enclosure) for take, function in self._known]
+        found = [_concrete(function, self._enclosure, take)[0] for take, function in self._passes(spec)]
         low, high = zip(*found, strict=True)
         return torch.cat(low), torch.cat(high)
 
     def _fill(self, until: int) -> None:
-        if self._known:
-            return
+        if until >= len(self._intervals):
+            self._passes(None)
+
+    def _passes(self, spec: Tensor | None) -> list[tuple[Take, Function]]:
+        """Functions of the outputs, or of their rows, of a part of the batch each; fills the intervals."""
         nodes, batch = self._graph.nodes, self._enclosure.low.shape[0]
         features = self._enclosure.low[0].numel()
         each = self._graph.widest[self._graph.output] * features
@@ -51,16 +53,18 @@ class ForwardMode(Propagation):
                 f"for {features} inputs; choose crown"
             )
         size = max(1, ROOM // each)
+        found: list[tuple[Take, Function]] = []
         passes = []
         for first in range(0, batch, size):
             take = slice(first, min(first + size, batch))
             one = _Pass(self._graph, self._enclosure, self._slope, take)
-            self._known.append((take, one.run()))
+            found.append((take, one.run(_of(spec, take))))
             passes.append(one.intervals)
         self._intervals = [
             Interval(*(torch.cat([intervals[place][end] for intervals in passes]) for end in (0, 1)))
             for place in range(len(nodes))
         ]
+        return found
 
 
 class _Pass:
@@ -72,15 +76,22 @@ class _Pass:
         self._functions: dict[int, Function] = {0: self._identity()}
         self._reach = self._functions[0].size.flatten(1).sum(1)
 
-    def run(self) -> Function:
-        """Functions of the output; fills `intervals`."""
+    def run(self, spec: Tensor | None) -> Function:
+        """Functions of the output, or of rows of it, `spec` [batch or 1, rows, outputs]; fills `intervals`."""
+        output = self._graph.output
         last = {source: place for place, node in enumerate(self._graph.nodes) for source in node.inputs}
         for place in range(1, len(self._graph.nodes)):
             self._visit(place)
             for source in self._graph.nodes[place].inputs:
-                if last[source] == place:
+                if last[source] == place and place != output:
                     self._functions.pop(source, None)
-        return self._functions[self._graph.output]
+        function, node = self._functions[output], self._graph.nodes[output]
+        if spec is None:
+            return function
+        rows = _times(function, spec)
+        if isinstance(node, Linear) and len(node.shape) == 1 and output not in self._graph.bounded:
+            return _merged(node, self._functions[node.inputs[0]], spec, rows)
+        return rows
 
     def _identity(self) -> Function:
         low, high = self.intervals[0]
@@ -136,11 +147,9 @@ def _concrete(function: Function, enclosure: Enclosure, take: Take) -> tuple[Int
     return found, Function(function.center, function.spread, function.bias, function.gap, size, function.error)
 
 
-def _specified(function: Function, spec: Tensor | None, take: Take, enclosure: Enclosure) -> tuple[Tensor, Tensor]:
-    """Bounds of the outputs, or of rows of them."""
-    if spec is not None:
-        function = _times(function, spec.unsqueeze(0) if spec.dim() == 2 else spec[take])
-    return _concrete(function, enclosure, take)[0]
+def _of(spec: Tensor | None, take: Take) -> Tensor | None:
+    """The rows of some samples, [batch or 1, rows, outputs]."""
+    return None if spec is None else spec.unsqueeze(0) if spec.dim() == 2 else spec[take]
 
 
 def _times(function: Function, spec: Tensor) -> Function:
@@ -159,3 +168,19 @@ def _times(function: Function, spec: Tensor) -> Function:
     error = torch.add(error, size + error, alpha=6 * gamma(count, size.dtype)) + torch.finfo(size.dtype).tiny * count
     spread = None if function.spread is None else function.spread @ absolute
     return Function(function.center @ turned, spread, bias, of(function.gap, absolute), size, error)
+
+
+def _merged(node: Linear, source: Function, spec: Tensor, rows: Function) -> Function:
+    """`spec` and the last linear layer as one matrix, so that what two outputs share cancels before it is bounded.
+
+    `rows` are the same functions by way of the outputs'. Their size and error hold here too: no coefficient of `spec W`
+    is larger than that of `|spec| |W|`, and the sums have as many terms.
+    """
+    matrix, bias = (spec @ node.weight()).transpose(1, 2), node.bias()
+    absolute = matrix.abs()
+    constant = (source.bias.unsqueeze(1) @ matrix).squeeze(1)
+    if bias is not None:
+        constant = constant + spec @ bias
+    spread = None if source.spread is None else source.spread @ absolute
+    gap = None if source.gap is None else (source.gap.unsqueeze(1) @ absolute).squeeze(1)
+    return Function(source.center @ matrix, spread, constant, gap, rows.size, rows.error)
