@@ -327,6 +327,55 @@ def test_forward_mode_merges_rows_with_the_last_layer(dtype):
     assert torch.allclose(backwards[2], -sparring.bound(module, region, "forward", spec)[1][2])
 
 
+def test_a_sample_gets_the_same_bounds_in_every_batch():
+    """Also of units that boxes find stable and a backward pass does not; compiled or differentiated."""
+    torch.manual_seed(6)
+    sizes = (5, 12, 12, 12, 3)
+    layers = [part for pair in itertools.pairwise(sizes) for part in (nn.Linear(*pair), nn.ReLU())][:-1]
+    module = nn.Sequential(*layers).double().eval()
+    with torch.no_grad():
+        for layer in module[::2]:
+            layer.weight.mul_(2.2)
+    center = torch.randn(12, 5, dtype=torch.float64)
+    together = sparring.bound(module, Region(center, 0.4), "crown")
+    for grad in (True, False):
+        with torch.set_grad_enabled(grad):
+            alone = [sparring.bound(module, Region(each[None], 0.4), "crown") for each in center]
+        for side, parts in enumerate(zip(*alone, strict=True)):
+            assert torch.allclose(together[side], torch.cat(parts), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("norm", "dual"), [("2", 2), ("1", float("inf"))])
+def test_boxes_start_where_the_network_is_no_longer_affine(norm, dual):
+    """The first box around the image of a ball is that of the dual norm, not of the ball's corners."""
+    torch.manual_seed(3)
+    first, second = nn.Linear(6, 5).double(), nn.Linear(5, 5).double()
+    center = torch.randn(3, 6, dtype=torch.float64)
+    region = Region(center, 0.5, norm=norm)
+    reach = 0.5 * torch.linalg.vector_norm(first.weight, dual, dim=1)
+    lower, upper = sparring.bound(first, region, "ibp")
+    assert torch.allclose(upper, first(center) + reach, rtol=0, atol=1e-10)
+    rows = torch.eye(5, dtype=torch.float64)[1:] - torch.eye(5, dtype=torch.float64)[:1]
+    margin = 0.5 * torch.linalg.vector_norm(rows @ first.weight, dual, dim=1)
+    found = sparring.bound(first, region, "ibp", rows)[1]
+    assert torch.allclose(found, first(center) @ rows.T + margin, rtol=0, atol=1e-10)
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = first, second
+
+        def forward(self, x):
+            y = self.first(x)
+            return y + torch.relu(self.second(y))
+
+    lower, upper = sparring.bound(Residual(), region, "ibp")
+    inner = 0.5 * torch.linalg.vector_norm(second.weight @ first.weight, dual, dim=1)
+    middle = second(first(center))
+    assert torch.allclose(upper, first(center) + reach + (middle + inner).relu(), rtol=0, atol=1e-10)
+    assert torch.allclose(lower, first(center) - reach + (middle - inner).relu(), rtol=0, atol=1e-10)
+
+
 def test_a_wrong_option_is_refused():
     module, region = network("relu"), Region(centers(), 0.1)
     for method in ("crown-ibp(beta=1.5)", "alpha-crown(steps=0)", "best(seconds=0)", "alpha-crown(intermediate=no)"):

@@ -63,6 +63,8 @@ class Propagation:
             return found
         output, self._only_boxes = self._graph.output, True
         node = self._graph.nodes[output]
+        if self._graph.affine_in_input[output] and not self._enclosure.is_box:
+            return self._backward_bounds(output, spec)  # a dual norm is exact, and as quick
         merged = spec is not None and isinstance(node, Linear) and len(node.shape) == 1
         self._fill(output if merged else output + 1)
         if spec is None:
@@ -87,13 +89,18 @@ class Propagation:
         if not isinstance(node, Affine):
             return node.interval(*self._sources(node))
         needed = place in self._graph.bounded
-        if needed and self._graph.affine_in_input[place] and not self._enclosure.is_box:
+        if self._graph.affine_in_input[place] and not self._enclosure.is_box and (needed or self._boxes_from(place)):
             return Interval(*self._backward_bounds(place, None))
         if self._only_boxes:
             return node.interval(*self._sources(node))
         step, self._errors[place] = node.interval_and_error(*self._sources(node))
         exact = node.inputs == (0,) and self._enclosure.is_box
         return step if self._inner == "ibp" or not needed or exact else self._tightened(place, step)
+
+    def _boxes_from(self, place: int) -> bool:
+        """Whether boxes go on from here to what is no affine function of the input: the last place for a dual norm."""
+        affine = self._graph.affine_in_input
+        return self._inner == "ibp" and not all(affine[user] for user in self._graph.users[place])
 
     def _tightened(self, place: int, step: Interval) -> Interval:
         """Bounds by backward passes, only for units whose relaxation depends on them."""
@@ -105,7 +112,10 @@ class Propagation:
             found = unstable.flatten(1).nonzero()
             if len(found) < FEW * unstable.numel():
                 return self._scattered(place, step, found)
-        elif windows:
+            # The others keep their interval here too: what one sample gets must not depend on the others of its batch.
+            all_of_them = self._backward_bounds(place, None)
+            return Interval(*(torch.where(unstable, new, old) for new, old in zip(all_of_them, step, strict=True)))
+        if windows:
             return self._scattered(place, step, _by_place(torch.ones_like(step.low)))
         return Interval(*self._backward_bounds(place, None))
 
