@@ -215,6 +215,34 @@ def test_where_it_is_known_to_be_unsound_the_bound_is_unknown(method):
     sparring.bound(module, REGION, AutoLirpa())
 
 
+class Started(nn.Module):
+    """Something, and then layers."""
+
+    def __init__(self, start, *layers):
+        super().__init__()
+        self.start, self.rest = start, network(*layers)
+
+    def forward(self, x):
+        return self.rest(self.start(x))
+
+
+@needs_the_peer
+@pytest.mark.parametrize("norm", ["1", "2"])
+@pytest.mark.parametrize("method", ["IBP", "CROWN", "CROWN-IBP", "CROWN-Optimized"])
+def test_a_ball_that_is_changed_before_the_first_layer_is_unknown(method, norm):
+    """Its boxes would be those of the unchanged ball, and attacks break them."""
+    region, backend = Region(CENTER, 0.3, norm=norm), AutoLirpa(method=method, iterations=2)
+    for start in (lambda x: 4 * x, lambda x: x - 0.5, lambda x: x[:, 0:3] / 0.5):
+        with pytest.raises(RefusedError, match=rf"is unsound for a ball of norm '{norm}' where \w+ comes before"):
+            sparring.bound(Started(start), region, backend)
+        assert torch.isfinite(sparring.bound(Started(start), region, AutoLirpa(method="forward"))[0]).all()
+        assert torch.isfinite(sparring.bound(Started(start), Region(CENTER, 0.3), backend)[0]).all()
+    plain = sparring.bound(network(), region, backend)
+    moved = Started(lambda x: x.reshape(x.shape[0], 1, 3).transpose(1, 2).flatten(1))
+    found = sparring.bound(moved, region, backend)
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in zip(found, plain, strict=True))
+
+
 class Branching(nn.Module):
     def forward(self, x):
         raise ArithmeticError("two\nlines")

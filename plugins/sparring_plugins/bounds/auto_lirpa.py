@@ -22,6 +22,10 @@ Method = Literal["IBP", "CROWN", "CROWN-IBP", "forward", "forward+backward", "CR
 
 LONGEST = 200
 """Characters of a foreign error that are told."""
+LAYERS = {"BoundLinear", "BoundMatMul", "BoundConv", "BoundShape"}
+"""What takes a ball of norm 1 or 2 as it is, or only its shape."""
+MOVES = {"BoundFlatten", "BoundReshape", "BoundTranspose", "BoundSqueeze", "BoundUnsqueeze"}
+"""What leaves a ball the ball that it was."""
 
 
 class AutoLirpaOptions(PluginOptions):
@@ -110,6 +114,21 @@ class AutoLirpa(BoundBackend):
         shown = cause if len(cause) <= LONGEST else f"{cause[:LONGEST]}..."
         return f"unknown: auto_LiRPA's {self.options.method} fails on this module: {shown}"
 
+    def _check_start(self, bounded: Any, region: Region) -> None:
+        """Refuse balls that something changes before the first layer: its boxes still take them for the input's."""
+        nodes = list(bounded.nodes())
+        reached = [node for node in nodes if type(node).__name__ == "BoundInput"]
+        for source in reached:
+            for node in (node for node in nodes if source in node.inputs):
+                kind = type(node).__name__
+                if kind in MOVES:
+                    reached.append(node)
+                elif kind not in LAYERS:
+                    raise RefusedError(
+                        f"unknown: auto_LiRPA's {self.options.method} is unsound for a ball of norm '{region.norm}' "
+                        f"where {kind.removeprefix('Bound')} comes before the first layer; choose forward+backward"
+                    )
+
     def _check(self, graph: Graph, region: Region, spec: Tensor | None) -> None:
         """Refuse what it would answer wrongly."""
         kinds = {type(node).__name__ for node in graph.bounded.nodes()}
@@ -118,6 +137,8 @@ class AutoLirpa(BoundBackend):
                 f"unknown: auto_LiRPA's {self.options.method} is unsound for LeakyReLU, whose negative side "
                 "it takes for 0; choose CROWN or IBP"
             )
+        if region.norm != "inf" and not self.options.method.startswith("forward"):
+            self._check_start(graph.bounded, region)
         shape = graph.outputs
         if len(shape) != 2 or shape[0] != region.center.shape[0]:
             raise RequestError(f"bounds auto-lirpa: the module gives {shape}, expected [batch, outputs]")
