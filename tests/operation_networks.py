@@ -256,6 +256,8 @@ NETWORKS: list[Network] = [
     _image("max-pool", _conv, lambda: nn.MaxPool2d(2)),
     _image("max-pool-after-relu", _conv, nn.ReLU, lambda: nn.MaxPool2d(3, stride=2)),
     _image("max-pool-padding", _conv, lambda: nn.MaxPool2d(3, stride=2, padding=1)),
+    _image("max-pool-ceil", _conv, lambda: nn.MaxPool2d(2, stride=3, padding=1, ceil_mode=True)),
+    _image("max-pool-ceil-even", _conv, lambda: nn.MaxPool2d(4, stride=3, ceil_mode=True)),
     _image("max-pool-dilation", _conv, lambda: nn.MaxPool2d(2, stride=1, dilation=2)),
     Network("conv-1d", (2, 7), lambda: nn.Sequential(
         nn.Conv1d(2, 3, 2, dilation=2), nn.ReLU(), nn.MaxPool1d(2), nn.AvgPool1d(2), nn.Flatten())),

@@ -494,7 +494,7 @@ def test_what_has_no_rule_is_refused_in_one_line(name):
 
 
 IMAGES = {
-    "ceil-mode": (lambda: nn.MaxPool2d(2, ceil_mode=True), "MaxPool2d with ceil_mode"),
+    "ceil-mode": (lambda: nn.MaxPool2d(2, dilation=2, ceil_mode=True), "MaxPool2d with ceil_mode and dilation"),
     "indices": (lambda: nn.MaxPool2d(2, return_indices=True), "MaxPool2d with return_indices"),
     "dilated-padding": (lambda: nn.MaxPool2d(3, padding=1, dilation=2), "padding and dilation"),
     "average-ceil-mode": (lambda: nn.AvgPool2d(2, ceil_mode=True), "AvgPool2d with ceil_mode"),

@@ -119,23 +119,27 @@ def _pool(
         size if isinstance(size, tuple | list) else (size,) * wide
         for size in (kernel_size, stride or kernel_size, padding, dilation)
     )
-    if ceil_mode or return_indices:
-        raise tracing.refuse(f"{tracing.doing} with {'ceil_mode' if ceil_mode else 'return_indices'}")
+    if return_indices:
+        raise tracing.refuse(f"{tracing.doing} with return_indices")
     if wide not in (1, 2) or not len(kernel) == len(step) == len(edge) == len(reach) == wide:
         raise tracing.refuse(f"{tracing.doing} of {len(input.shape)} dimensions for each sample")
-    if any(pad and far != 1 for pad, far in zip(edge, reach, strict=True)):
-        raise tracing.refuse(f"{tracing.doing} with padding and dilation")
+    if any((pad or ceil_mode) and far != 1 for pad, far in zip(edge, reach, strict=True)):
+        raise tracing.refuse(f"{tracing.doing} with {'ceil_mode' if ceil_mode else 'padding'} and dilation")
     x = input
     for dim, sizes in enumerate(zip(kernel, step, edge, reach, strict=True), 2):
-        x = _over_parts(tracing, path, _windows(tracing, path, x, dim, *sizes), _greater)
+        x = _over_parts(tracing, path, _windows(tracing, path, x, dim, *sizes, ceil_mode), _greater)
     return x
 
 
-def _windows(tracing: Tracing, path: str, x: Ref, dim: int, kernel: int, step: int, edge: int, reach: int) -> list[Ref]:
-    """The first place of every window, the second of every window, and so on."""
+def _windows(
+    tracing: Tracing, path: str, x: Ref, dim: int, kernel: int, step: int, edge: int, reach: int, up: bool
+) -> list[Ref]:
+    """The first place of every window, the second of every window, and so on; `up` keeps what juts out at the end."""
     size = x.shape[dim - 1]
-    count = (size + 2 * edge - reach * (kernel - 1) - 1) // step + 1
-    if not edge:
+    left = size + 2 * edge - reach * (kernel - 1) - 1
+    juts = up and left % step > 0 and (left // step + 1) * step < size + edge  # none begins beyond the input
+    count = left // step + 1 + juts
+    if not edge and not juts:
         last = (count - 1) * step + 1
         return [sliced(tracing, path, x, dim, slice(far, far + last, step)) for far in range(0, kernel * reach, reach)]
     shape = (*x.shape[: dim - 1], count, *x.shape[dim:])
