@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as hooking
 
 from sparring.errors import RefusedError, RequestError
 from sparring_plugins.propagation.agreement import compare
 from sparring_plugins.propagation.chains import chain_of, is_layer
 from sparring_plugins.propagation.directly import Directly
+from sparring_plugins.propagation.doubles import doubled
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.nodes import Node
 from sparring_plugins.propagation.paths import paths_of
@@ -19,11 +21,17 @@ from sparring_plugins.propagation.references import Ref
 from sparring_plugins.propagation.trace import Rules, Tracing
 from sparring_plugins.propagation.tracer import symbolically
 
-__all__ = ["built"]
+__all__ = ["built", "check_hooks"]
 
 
-def built(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
-    """The graph of a module.
+def check_hooks() -> None:
+    """Refuse to bound where hooks of all modules may change what each of them computes."""
+    if hooking._global_forward_hooks or hooking._global_forward_pre_hooks:
+        raise RefusedError("bounds: there are forward hooks of all modules, which cannot be traced; remove them")
+
+
+def built(module: nn.Module, example: Tensor, rules: Rules) -> tuple[Graph, bool]:
+    """The graph of a module, and whether nothing was computed beside it, which would stay as it is now.
 
     Args:
         module: in evaluation mode.
@@ -34,9 +42,11 @@ def built(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
         RefusedError: the module cannot be traced, or an operation has no rule; names it with its path.
     """
     if is_layer(module):
-        module = nn.Sequential(module)  # by itself it is a layer still, by whose rule it goes
+        # By itself it is a layer still, by whose rule it goes; the graph must not keep it.
+        module = nn.Sequential(doubled(module))
     paths = paths_of(module)
     _look_for_hidden(paths)
+    _look_for_nothing(paths, example)
     # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
     with torch.inference_mode(False), torch.no_grad():
         tracing = Tracing(rules)
@@ -45,7 +55,7 @@ def built(module: nn.Module, example: Tensor, rules: Rules) -> Graph:
             if result is None:
                 tracing = Tracing(rules)
                 result = symbolically(tracing, module, example)
-            return _compared(tracing, result, module, example)
+            return _compared(tracing, result, module, example), tracing.whole
         except RequestError:
             raise
         except Exception as error:
@@ -61,6 +71,14 @@ def _look_for_hidden(paths: Mapping[nn.Module, str]) -> None:
             raise RefusedError(f"bounds: the module at {path!r} has forward hooks, which cannot be traced; remove them")
         if "forward" in part.__dict__:
             raise RefusedError(f"bounds: the module at {path!r} has a forward of its own, which cannot be traced")
+
+
+def _look_for_nothing(paths: Mapping[nn.Module, str], example: Tensor) -> None:
+    """Refuse tensors without memory: torch computes with them beside others, and reads what lies anywhere."""
+    for part, path in paths.items():
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            if tensor is not None and tensor.is_meta and not example.is_meta:
+                raise RefusedError(f"bounds: {f'{path}.{name}'.lstrip('.')} is on the device 'meta' and has no values")
 
 
 def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[nn.Module, str]) -> Any:

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.fx.graph import _Namespace
+from torch.overrides import is_tensor_method_or_property
 
+from sparring_plugins.propagation.aside import Aside
 from sparring_plugins.propagation.chains import chain_of, is_layer
 from sparring_plugins.propagation.doubles import state_of, traced
-from sparring_plugins.propagation.references import Live
+from sparring_plugins.propagation.references import attribute_of
 from sparring_plugins.propagation.stand_ins import StandIn
 from sparring_plugins.propagation.trace import Tracing
 
@@ -40,15 +42,19 @@ class Directly(fx.proxy.TracerBase):
         # Operations outside of the parts have names, as torch.fx gives them.
         self._inside, self._names = "", _Namespace()
         self._failed: Exception | None = None
+        self._aside = Aside(self._called)
 
     def run(self, example: Tensor) -> Any:
         """What the module gives, as `Tracing` knows it."""
         double, forward = self._double(self._module), type(self._module).forward
         given = [self._given(*one) for one in _arguments(forward)]
         given[0].node = self._tracing.given(example)
-        result = self._plain(forward(double, *given))
+        with self._aside:
+            result = forward(double, *given)
+        result = self._plain(result)
         if self._failed is not None:
             raise self._failed
+        self._tracing.whole &= not self._aside.found
         return self._tracing.returned(result)
 
     def _given(self, name: str, default: Any) -> StandIn:
@@ -60,13 +66,41 @@ class Directly(fx.proxy.TracerBase):
 
         The first that is refused is told at the end: torch.fx may refuse the module for something else.
         """
-        value = None
+        value, outer, self._aside.busy = None, self._aside.busy, True
         if self._failed is None:
             try:
                 value = self._operation(kind, target, args, kwargs)
             except Exception as error:
                 self._failed = error
+        self._aside.busy = outer
         return StandIn(value, self)
+
+    def _called(self, function: Any, args: Any, kwargs: Any) -> StandIn:
+        """The stand-in for what a function gives of the module's own tensors."""
+        if getattr(function, "__name__", None) == "__get__":
+            return self.create_proxy("call_function", getattr, (args[0], function.__self__.__name__), {})
+        if is_tensor_method_or_property(function):
+            return self.create_proxy("call_method", function.__name__, args, kwargs)
+        return self.create_proxy("call_function", function, args, kwargs)
+
+    def iter(self, obj: Any) -> Any:
+        """Refused, even where the module does not mind."""
+        return self._noted(super().iter, obj)
+
+    def to_bool(self, obj: Any) -> bool:
+        """The same."""
+        return bool(self._noted(super().to_bool, obj))
+
+    def keys(self, obj: Any) -> Any:
+        """The same."""
+        return self._noted(super().keys, obj)
+
+    def _noted(self, ask: Callable[[Any], Any], obj: Any) -> Any:
+        try:
+            return ask(obj)
+        except Exception as error:
+            self._failed = self._failed or error
+            raise
 
     def _operation(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
         if isinstance(target, RARE):
@@ -96,7 +130,7 @@ class Directly(fx.proxy.TracerBase):
         path = f"{self._paths[module]}.{name}"
         if path not in self._attributes:
             self._name(path.lstrip("."))
-            self._attributes[path] = StandIn(Live(lambda: getattr(module, name)), self)
+            self._attributes[path] = StandIn(attribute_of(module, name), self)
         return self._attributes[path]
 
     def _double(self, module: nn.Module) -> nn.Module:
@@ -144,14 +178,10 @@ class Directly(fx.proxy.TracerBase):
                 for name, held in table.items():
                     if held is value:
                         self._name(f"{path}.{name}".lstrip("."))
-                        return _attribute_of(module, name)
+                        return attribute_of(module, name)
         if isinstance(value, nn.Parameter):
             raise TypeError("a parameter that is not the module's")
         return value
-
-
-def _attribute_of(module: nn.Module, name: str) -> Live:
-    return Live(lambda: getattr(module, name))
 
 
 @lru_cache(maxsize=1024)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import operator
 import weakref
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
 
-from sparring_plugins.propagation.building import built
+from sparring_plugins.propagation.building import built, check_hooks
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.paths import paths_of
 from sparring_plugins.propagation.precision import check_precision
+from sparring_plugins.propagation.reach import Reach
 from sparring_plugins.propagation.rules import RULES
 
 __all__ = ["graph_of"]
@@ -33,18 +35,20 @@ UNHEEDED = frozenset(
 _kept: weakref.WeakKeyDictionary[nn.Module, dict[Any, tuple[Graph, _Snapshot]]] = weakref.WeakKeyDictionary()
 
 
-_kind = operator.attrgetter("shape", "dtype")
+_kind = operator.attrgetter("shape", "dtype", "device")
 
 
 class _Snapshot:
     """What a traced graph has baked in: the attributes, parameters, buffers and parts of every submodule.
 
     Values of parameters are not among them, a graph fetches those anew; a parameter that was replaced is, and so are
-    shapes and types, which `.data` and `.double()` change in place.
+    shapes, types and devices, which `.data` and `.to()` change in place, and what else the module's own code can see.
     """
 
     def __init__(self, module: nn.Module) -> None:
-        tables = _tables(module)
+        parts = paths_of(module)
+        self._reach = Reach(parts)
+        tables = _tables(parts) + self._reach.tables
         # Most have nothing in them, which is quick to see.
         self._empty = [table for table in tables if not table]
         self._tables = [table for table in tables if table]
@@ -55,18 +59,23 @@ class _Snapshot:
         self._tensors = [value for value in self._then if isinstance(value, Tensor)]
         self._kinds = list(map(_kind, self._tensors))
 
+    @property
+    def closed(self) -> bool:
+        """Whether this is all that a graph depends on."""
+        return self._reach.closed
+
     def holds(self) -> bool:
         """Whether everything still is the very same object."""
         if any(self._empty) or list(map(len, self._tables)) != self._sizes:
             return False
         same = all(map(operator.is_, chain.from_iterable(self._values), self._then))
-        return same and list(map(_kind, self._tensors)) == self._kinds
+        return same and list(map(_kind, self._tensors)) == self._kinds and self._reach.holds()
 
 
-def _tables(module: nn.Module) -> list[Any]:
+def _tables(parts: Iterable[nn.Module]) -> list[Any]:
     """The attributes of each part of a module, and every dict or list among them."""
     found: list[Any] = []
-    for part in paths_of(module):
+    for part in parts:
         found.append(part.__dict__)
         found += [value for name, value in part.__dict__.items() if name not in UNHEEDED and isinstance(value, TABLES)]
     return found
@@ -76,6 +85,7 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     """The graph of a module for inputs shaped, typed and placed as `center` [batch, *features]."""
     key = (center.shape[1:], center.dtype, center.device)
     graphs = _kept.setdefault(module, {})
+    check_hooks()
     found = graphs.get(key)
     if found is not None and found[1].holds():
         check_precision(found[0], center)
@@ -83,7 +93,10 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     example = center[:1].detach().expand(EXAMPLES, *center.shape[1:])
     # The snapshot comes first: what changes while tracing must not go unseen.
     snapshot = _Snapshot(module)
-    graph = built(module, example, RULES)
+    graph, whole = built(module, example, RULES)
     check_precision(graph, center)
-    graphs[key] = (graph, snapshot)
+    if whole and snapshot.closed:
+        graphs[key] = (graph, snapshot)
+    else:
+        graphs.pop(key, None)
     return graph

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import ref
 
 from torch import Tensor
 
-__all__ = ["BATCH", "BatchSize", "Live", "NoRule", "Ref"]
+__all__ = ["BATCH", "BatchSize", "Live", "NoRule", "Ref", "attribute_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,12 @@ class Live:
     """A value that does not depend on the input, fetched anew whenever it is used: parameters change."""
 
     fetch: Callable[[], Any]
+
+
+def attribute_of(module: Any, name: str) -> Live:
+    """What a module has by a name; a graph is kept for as long as its module is there, and must not keep that."""
+    held = ref(module)
+    return Live(lambda: getattr(held(), name))
 
 
 class BatchSize:

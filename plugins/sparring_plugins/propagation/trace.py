@@ -45,6 +45,8 @@ class Tracing:
     def __init__(self, rules: Rules) -> None:
         self._rules, self._here, self.doing = rules, "", ""
         self.nodes: list[Node] = []
+        self.whole = True
+        """Whether nothing was computed beside the operations that came, which no graph would compute anew."""
         # What each node stands for, and the places of its inputs among all nodes.
         self._done: list[tuple[str, tuple[int, ...]]] = []
         self._overwritten: set[object] = set()

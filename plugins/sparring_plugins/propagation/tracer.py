@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from sparring.errors import RefusedError
+from sparring_plugins.propagation.aside import Aside
 from sparring_plugins.propagation.chains import chain_of
 from sparring_plugins.propagation.doubles import doubled
-from sparring_plugins.propagation.references import Live
+from sparring_plugins.propagation.references import attribute_of
 from sparring_plugins.propagation.stand_ins import Value
 from sparring_plugins.propagation.trace import FACTORIES, Tracing
 
@@ -28,10 +30,36 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__(autowrap_functions=FACTORIES)
         self._autowrap_search.append(torch)  # these are written as `torch.zeros`
+        self.failed: Exception | None = None
+        self.aside = Aside(self._called)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The stand-in for what a node gives."""
         return Value(node, self)
+
+    def iter(self, obj: Any) -> Any:
+        """Refused, even where the module does not mind."""
+        return self._noted(super().iter, obj)
+
+    def to_bool(self, obj: Any) -> bool:
+        """The same."""
+        return bool(self._noted(super().to_bool, obj))
+
+    def keys(self, obj: Any) -> Any:
+        """The same."""
+        return self._noted(super().keys, obj)
+
+    def _noted(self, ask: Callable[[Any], Any], obj: Any) -> Any:
+        try:
+            return ask(obj)
+        except Exception as error:
+            self.failed = self.failed or error
+            raise
+
+    def _called(self, function: Any, args: Any, kwargs: Any) -> Any:
+        name = getattr(function, "__name__", None) or str(function)
+        self.failed = self.failed or TypeError(f"{name} of a parameter that was not asked for by name")
+        return function(*args, **kwargs)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """A layer of torch, or a chain of them."""
@@ -46,7 +74,7 @@ def symbolically(tracing: Tracing, module: nn.Module, example: Tensor) -> Any:
     """
     double = doubled(module)
     found: dict[fx.Node, Any] = {}
-    for node in _traced(double).nodes:
+    for node in _traced(double, tracing).nodes:
         args, kwargs = fx.node.map_arg((node.args, node.kwargs), found.__getitem__)
         if node.op == "output":
             return tracing.returned(args[0])
@@ -60,9 +88,15 @@ def symbolically(tracing: Tracing, module: nn.Module, example: Tensor) -> Any:
     raise AssertionError("a graph has an output")
 
 
-def _traced(double: nn.Module) -> fx.Graph:
+def _traced(double: nn.Module, tracing: Tracing) -> fx.Graph:
+    tracer = _Tracer()
     try:
-        return _Tracer().trace(double)
+        with tracer.aside:
+            graph = tracer.trace(double)
+        if tracer.failed is not None:
+            raise tracer.failed
+        tracing.whole &= not tracer.aside.found
+        return graph
     except Exception as error:
         # Tracing runs the module's own code on stand-ins for tensors, which may raise anything.
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -82,7 +116,7 @@ def _attribute(module: nn.Module, double: nn.Module, target: str) -> Any:
     """A parameter or buffer by reference to where it lies; a constant that tracing has met lies in the double."""
     owner, _, name = target.rpartition(".")
     holder = module.get_submodule(owner)
-    return Live(lambda: getattr(holder, name)) if hasattr(holder, name) else getattr(double.get_submodule(owner), name)
+    return attribute_of(holder, name) if hasattr(holder, name) else getattr(double.get_submodule(owner), name)
 
 
 def _place(node: fx.Node) -> str:
