@@ -646,3 +646,13 @@ def test_constants_made_in_inference_mode_can_be_trained_with(dtype):
         lines = curve.lines(trained, trained + 3.0)
         (lines.upper_slope.sum() + lines.lower_intercept.sum()).backward()
         assert trained.grad is not None
+
+
+@both_dtypes
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_ends_that_are_no_numbers_have_no_lines_and_are_no_error(dtype, bad):
+    """Tables are looked up by the bits of numbers, which NaN has as well."""
+    low, high = torch.tensor([bad, -1.0, -bad], dtype=dtype), torch.tensor([bad, bad, bad], dtype=dtype)
+    for curve in (Tanh(), Sigmoid()):
+        lines = curve.lines(low, high)
+        assert not bool((lines.lower_intercept + lines.upper_intercept).isfinite().any())

@@ -28,6 +28,7 @@ def tanh_tangent(left: Tensor) -> Tensor:
     piece = (left.detach().clamp(-_MOST, -_LEAST).view(kind) >> shift) - first
     if kind != torch.int64:
         piece = piece.long()
+    piece.clamp_(0, len(slopes) - 1)  # what is no number has bits beyond the table, and stays no number
     return torch.addcmul(intercepts.take(piece), slopes.take(piece), left)
 
 
