@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -90,6 +91,8 @@ class Boxes(BoundBackend):
         ({"center": CENTER.numpy()}, "the centre is ndarray"),
         ({"center": CENTER[0]}, r"the centre has shape \[3\], expected \[batch, \*features\]; unsqueeze"),
         ({"center": CENTER / 0}, "the centre holds NaN or infinity"),
+        ({"center": CENTER.to("meta")}, "the centre is on the device 'meta' and has no values"),
+        ({"center": torch._neg_view(CENTER)}, "the centre is a negative view"),
         ({"center": CENTER * math.nan}, "the centre holds NaN or infinity"),
     ],
 )
@@ -299,6 +302,7 @@ class WithDropout(nn.Module):
         ({"spec": [[1.0, -1.0]]}, "the spec is of type list, expected a tensor"),
         ({"spec": torch.ones(2)}, r"spec has shape \[2\], expected \[rows, outputs\] or \[2, rows, outputs\]"),
         ({"spec": torch.ones(3, 1, 2)}, r"spec has shape \[3, 1, 2\], expected"),
+        ({"spec": torch._neg_view(torch.ones(1, 2))}, "the spec is a negative view"),
         ({"spec": torch.ones(1, 2).double()}, "the spec is torch.float64 on cpu, the region torch.float32 on cpu"),
         ({"spec": torch.ones(1, 3)}, "spec has 3 columns for 2 outputs of the module"),
         ({"region": Region(torch.zeros(1, 4), 0.1)}, r"does not take inputs of shape \[1, 4\]: mat1 and mat2"),
@@ -428,6 +432,25 @@ def test_methods_are_made_once_and_follow_the_registry(tmp_path: Path):
         with pytest.raises(RequestError, match="unknown bound-backend"):
             sparring.bound(network(), REGION, "wide" if "crown" in other.names("bound-backend") else "crown",
                            registry=other)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("method", ["ibp", "crown", "crown-ibp", "forward", "alpha-crown(steps=2)"])
+@pytest.mark.parametrize("sizes", [(0, 5, 3), (4, 0, 3), (4, 5, 0)])
+@pytest.mark.parametrize("rows", [None, 0, 2])
+@pytest.mark.parametrize("batch", [0, 3, 20])
+@pytest.mark.parametrize("graded", [False, True])
+def test_nothing_is_bounded_or_refused_in_one_line(method, sizes, rows, batch, graded):
+    module = nn.Sequential(nn.Linear(*sizes[:2]), nn.ReLU(), nn.Linear(*sizes[1:]))
+    spec = None if rows is None else torch.ones(rows, sizes[2])
+    # What is refused is refused in one line, unlike what else may be raised.
+    with contextlib.suppress(RequestError), torch.set_grad_enabled(graded):
+        low, high = sparring.bound(module, Region(torch.zeros(batch, sizes[0]), 0.1), method, spec)
+        assert low.shape == high.shape == (batch, sizes[2] if rows is None else rows)
+        outputs = module(torch.zeros(batch, sizes[0]))
+        wanted = outputs if spec is None else outputs @ spec.T
+        assert ((low <= wanted) & (wanted <= high)).all()
+        assert 0 in sizes[::2] or torch.allclose(low, high, atol=1e-5)  # without units inside only the bias is left
 
 
 def test_only_so_many_methods_are_kept():

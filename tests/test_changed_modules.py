@@ -227,6 +227,15 @@ def test_modules_go_when_nobody_else_has_them(make):
     assert held() is None
 
 
+def test_negative_views_are_refused():
+    """Their memory holds something else."""
+    module, region = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)), Region(CENTER, 0.1)
+    sparring.bound(module, region)
+    module[2].weight.data = torch._neg_view(module[2].weight.data)
+    with pytest.raises(RefusedError, match=r"2\.weight is a negative view"):
+        sparring.bound(module, region)
+
+
 def test_weights_without_values_are_refused():
     """Torch multiplies by them, and so do compiled loops: by whatever lies in memory, or nothing."""
     module, region = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2)), Region(CENTER, 0.1)

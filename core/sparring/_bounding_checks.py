@@ -84,6 +84,8 @@ def check_spec(spec: Any, region: Region) -> None:
             f"bound: the spec is {spec.dtype} on {spec.device}, the region {center.dtype} on {center.device}; "
             "move one to the other with .to()"
         )
+    if spec.is_neg():
+        raise RequestError("bound: the spec is a negative view; give it values by .resolve_neg()")
 
 
 def check_result(
@@ -148,3 +150,7 @@ def explain(module: nn.Module, region: Region, spec: Tensor | None) -> None:
         raise RequestError(f"bound: the module gives {given} for inputs {shape}, expected [batch, outputs]")
     if spec is not None and spec.shape[-1] != outputs.shape[-1]:
         raise RequestError(f"bound: spec has {spec.shape[-1]} columns for {outputs.shape[-1]} outputs of the module")
+    parts = {"the region": region.center, "the spec": spec, "the output": outputs, **dict(module.named_parameters())}
+    for name, part in parts.items():
+        if part is not None and not part.numel():
+            raise RequestError(f"bound: {name} has shape {list(part.shape)}, there is nothing to bound")

@@ -37,6 +37,10 @@ def check_center(center: Tensor, norm: Norm, called: str = "the centre") -> None
         raise RequestError(
             f"region: {called} has shape {shape}, expected [batch, *features]; unsqueeze(0) makes a batch of one"
         )
+    if center.is_meta:
+        raise RequestError(f"region: {called} is on the device 'meta' and has no values")
+    if center.is_neg():  # its memory holds the negatives, which is all that compiled loops see
+        raise RequestError(f"region: {called} is a negative view; give it values by .resolve_neg()")
     # Inf and NaN always show in the sum; only a sum that overflowed needs the slower look at every number.
     if not math.isfinite(center.sum().item()) and not bool(torch.isfinite(center).all()):
         raise RequestError(f"region: {called} holds NaN or infinity")
@@ -119,7 +123,7 @@ def check_box(low: Tensor, high: Tensor) -> None:
 
 def _tensor(given: Any, name: str, center: Tensor) -> Tensor:
     try:
-        return torch.as_tensor(given, device=center.device)
+        return torch.as_tensor(given, device=center.device).resolve_neg()
     except (TypeError, ValueError, RuntimeError):
         raise RequestError(f"region: {name} {given!r} is neither a number nor a tensor") from None
 

@@ -46,7 +46,7 @@ def built(module: nn.Module, example: Tensor, rules: Rules) -> tuple[Graph, bool
         module = nn.Sequential(doubled(module))
     paths = paths_of(module)
     _look_for_hidden(paths)
-    _look_for_nothing(paths, example)
+    _look_at_memory(paths)
     # A graph made in inference mode is used for training as well: no constant of it may be a tensor of that mode.
     with torch.inference_mode(False), torch.no_grad():
         tracing = Tracing(rules)
@@ -73,12 +73,17 @@ def _look_for_hidden(paths: Mapping[nn.Module, str]) -> None:
             raise RefusedError(f"bounds: the module at {path!r} has a forward of its own, which cannot be traced")
 
 
-def _look_for_nothing(paths: Mapping[nn.Module, str], example: Tensor) -> None:
-    """Refuse tensors without memory: torch computes with them beside others, and reads what lies anywhere."""
+def _look_at_memory(paths: Mapping[nn.Module, str]) -> None:
+    """Refuse tensors whose memory is not what they are: there is none, or their values are its negatives."""
     for part, path in paths.items():
         for name, tensor in (*part._parameters.items(), *part._buffers.items()):
-            if tensor is not None and tensor.is_meta and not example.is_meta:
-                raise RefusedError(f"bounds: {f'{path}.{name}'.lstrip('.')} is on the device 'meta' and has no values")
+            if tensor is None:
+                continue
+            where = f"{path}.{name}".lstrip(".")
+            if tensor.is_meta:  # torch computes with them beside others, and reads what lies anywhere
+                raise RefusedError(f"bounds: {where} is on the device 'meta' and has no values")
+            if tensor.is_neg():
+                raise RefusedError(f"bounds: {where} is a negative view; give it values by .resolve_neg()")
 
 
 def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[nn.Module, str]) -> Any:

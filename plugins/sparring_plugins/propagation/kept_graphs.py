@@ -69,7 +69,9 @@ class _Snapshot:
         if any(self._empty) or list(map(len, self._tables)) != self._sizes:
             return False
         same = all(map(operator.is_, chain.from_iterable(self._values), self._then))
-        return same and list(map(_kind, self._tensors)) == self._kinds and self._reach.holds()
+        if not same or list(map(_kind, self._tensors)) != self._kinds or any(map(Tensor.is_neg, self._tensors)):
+            return False
+        return self._reach.holds()
 
 
 def _tables(parts: Iterable[nn.Module]) -> list[Any]:

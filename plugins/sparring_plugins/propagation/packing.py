@@ -113,6 +113,8 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool, rows: int | None) -> P
     users = [[user for user, places in enumerate(sources) if place in places] for place in range(len(nodes))]
     if len(kinds) != len(nodes) or len(nodes) < 2 or not _fits(nodes, sources, users):
         return None
+    if not all(math.prod(node.shape) for node in nodes):
+        return None  # products begin with a first term
     table, parts = np.zeros((len(nodes), tables.COLUMNS), np.int64), np.zeros((len(nodes), 5))
     table[:, tables.KIND], table[:, tables.SIZE] = kinds, [math.prod(node.shape) for node in nodes]
     pictures = any(isinstance(node, Conv) for node in nodes)

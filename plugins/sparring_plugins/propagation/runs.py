@@ -122,5 +122,5 @@ def _run(graph: Graph) -> Run | None:
             steps[-1] = Step(last.layer, node.curve)
         else:
             return None
-    sizes = ((step.layer.shape[0], graph.nodes[step.layer.inputs[0]].shape[0]) for step in steps)
-    return Run(tuple(steps), tuple(sizes)) if steps else None
+    sizes = tuple((step.layer.shape[0], graph.nodes[step.layer.inputs[0]].shape[0]) for step in steps)
+    return Run(tuple(steps), sizes) if steps and all(map(all, sizes)) else None  # products begin with a first term
