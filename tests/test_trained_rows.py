@@ -17,6 +17,7 @@ from run_networks import drawn, made
 from sparring import Region
 from sparring_plugins.propagation import packing, programs, trained_boxes, trained_rows
 from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.kernels.calling import plainly
 from sparring_plugins.propagation.propagation import Propagation
 from sparring_plugins.propagation.trained_rows import backward_bounds
 
@@ -149,12 +150,37 @@ def test_gradients_have_the_gradients_that_those_of_any_graph_have(curve, rows, 
         if ours:
             low, high = sparring.bound(module, where, "crown-ibp", spec)
         else:
-            low, high = Propagation(graph, where, "ibp").bounds(spec)
+            with plainly():
+                low, high = Propagation(graph, where, "ibp").bounds(spec)
         slopes = torch.autograd.grad((high - low.square()).sum(), inputs, create_graph=True)
         total = sum(slope.square().sum() for slope in slopes)
         found.append([*slopes, *torch.autograd.grad(total, inputs, materialize_grads=True)])
     assert all(torch.allclose(one, other, rtol=1e-9, atol=1e-12) for one, other in zip(*found, strict=True))
     assert all((slope != 0).any() for slope in found[0][: len(inputs) + 4])  # the last bias only moves the bounds
+
+
+@pytest.mark.parametrize("batch", [2, 5])
+def test_gradients_of_gradients_are_those_of_finite_differences(batch, way):
+    module = made(nn.Tanh)
+
+    def bounds(center, weight):
+        with torch.nn.utils.stateless._reparametrize_module(module, {"0.weight": weight}):
+            return sparring.bound(module, Region(center, 0.2), "crown-ibp")
+
+    weight = module[0].weight.detach().clone().requires_grad_()
+    assert torch.autograd.gradgradcheck(bounds, (drawn(batch, 4).requires_grad_(), weight), atol=1e-4)
+
+
+@pytest.mark.parametrize("curve", [nn.ReLU, nn.Tanh])
+@pytest.mark.parametrize("method", ["crown", "alpha-crown(steps=1)"])
+def test_gradients_without_gradients_say_so(curve, method):
+    """Those of compiled loops; they were zero, or lacked a part, for whoever asked for them by name."""
+    module, center = made(curve), drawn(3, 4).requires_grad_()
+    low, high = sparring.bound(module, Region(center, 0.2), method)
+    for given in ((high - low).sum(), (high - low).square().sum()):
+        slope = torch.autograd.grad(given, center, create_graph=True)[0]
+        with pytest.raises(RuntimeError, match="no gradients themselves"):
+            torch.autograd.grad(slope.square().sum(), center, retain_graph=True)
 
 
 @pytest.mark.parametrize("changed", ["weight", "centre"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from sparring_plugins.propagation.kernels.calling import ONE, address, box_kernels
+from sparring_plugins.propagation.kernels.calling import ONE, address, box_kernels, serves
 from sparring_plugins.propagation.nodes import Interval
+from sparring_plugins.propagation.once import once
 from sparring_plugins.propagation.rounding import floor, share_of, tiny, unsure_of
 from sparring_plugins.propagation.small_boxes import SMALL
 
@@ -18,7 +18,7 @@ __all__ = ["is_small", "through_small"]
 
 def is_small(low: Tensor, weight: Tensor) -> bool:
     """Whether the loop is for boxes [batch, inputs] and a layer [outputs, inputs]."""
-    return low.device.type == "cpu" and low.dim() == 2 and weight.numel() * low.shape[0] <= SMALL
+    return serves(low, 0) and low.dim() == 2 and weight.numel() * low.shape[0] <= SMALL
 
 
 def through_small(source: Interval, weight: Tensor, bias: Tensor | None, parts: int) -> tuple[Interval, Tensor]:
@@ -60,7 +60,7 @@ class _Through(torch.autograd.Function):
         ctx.mark_non_differentiable(output[2])
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, to_low: Tensor, to_high: Tensor, _: Any) -> Any:
         low, high, weight, bias = ctx.saved_tensors
         middle, radius = to_high + to_low, to_high - to_low

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sparring_plugins.propagation.curves import CHOICES, Curve, Lines, ReLU, Sigmoid, Tanh
 from sparring_plugins.propagation.curves.curve import known_choice
@@ -18,6 +17,7 @@ from sparring_plugins.propagation.curves.tangents import Table, table_of
 from sparring_plugins.propagation.curves.tanh import SMALL
 from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, line_kernels
 from sparring_plugins.propagation.nodes import Interval
+from sparring_plugins.propagation.once import once
 from sparring_plugins.propagation.rounding import gamma, tiny
 
 __all__ = ["compiled_lines", "has_compiled_lines", "relu_back", "relu_lines", "tanh_back", "tanh_lines"]
@@ -55,7 +55,7 @@ class _AroundReLU(torch.autograd.Function):
         ctx.save_for_backward(low, high)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, to_free: Tensor, _: Any, to_slope: Tensor, to_shift: Tensor) -> Any:
         low, high = map(_dense, ctx.saved_tensors)
         return *relu_back(low, high, to_free, to_slope, to_shift, ctx.choice).unbind(), None, None, None
@@ -83,13 +83,13 @@ class _AroundTanh(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.scale = inputs[4]
-        ctx.save_for_backward(*output[4:])
+        ctx.save_for_backward(*output[4:], *inputs[:2])  # of which the former are made, see `once`
         ctx.mark_non_differentiable(*output[4:])
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, *given: Tensor) -> Any:
-        points, values = ctx.saved_tensors
+        points, values, *_ = ctx.saved_tensors
         return *tanh_back(points, values, torch.stack(given[:4]), ctx.scale).unbind(), None, None, None
 
 

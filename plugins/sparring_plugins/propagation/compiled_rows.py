@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sparring_plugins.propagation.curves import Lines
 from sparring_plugins.propagation.kernels.calling import ONE, address, row_kernels
+from sparring_plugins.propagation.once import once
 from sparring_plugins.propagation.rounding import tiny
 
 __all__ = ["Share", "least", "least_back", "least_over_boxes", "moved", "moved_back", "shares", "through_lines"]
@@ -134,7 +134,7 @@ class _Moving(torch.autograd.Function):
         ctx.mirrored = mirrored
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, to_moved: Tensor, to_known: Tensor) -> Any:
         rows, *lines, bias, take = ctx.saved_tensors
         to_rows, to_lines, to_bias = moved_back(rows, lines, take, bias, to_moved, to_known, ctx.mirrored)
@@ -193,7 +193,7 @@ class _Least(torch.autograd.Function):
         ctx.mirrored = mirrored
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, given: Tensor) -> Any:
         *tensors, take = ctx.saved_tensors
         rows, center, radius = tensors
@@ -249,7 +249,7 @@ class _Shares(torch.autograd.Function):
         ctx.mark_non_differentiable(*(part for part in output[1:] if part is not None))
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, given: Tensor | None, _: Any) -> Any:
         rows, bias = ctx.saved_tensors
         if bias is None or given is None:

@@ -13,7 +13,7 @@ from sparring.bounds import Region
 from sparring_plugins.propagation.curves import CHOICES
 from sparring_plugins.propagation.dense import crossed, linear
 from sparring_plugins.propagation.graph import Graph
-from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, alone, register, run_kernels
+from sparring_plugins.propagation.kernels.calling import BITS, ONE, address, alone, plainly, register, run_kernels
 from sparring_plugins.propagation.middles import to_ends
 from sparring_plugins.propagation.packing import Program, program_of
 from sparring_plugins.propagation.passing import Passage, kept_of
@@ -163,7 +163,8 @@ def _differentiably(
     aliases = [None if part is None else part.view_as(part) for part in inputs]
     corners, spec, *parameters = aliases
     where = region if corners is None else Region.box(*corners.unbind())
-    found = Propagation(run.graph(parameters), where, "ibp", slope).bounds(spec)
+    with plainly():
+        found = Propagation(run.graph(parameters), where, "ibp", slope).bounds(spec)
     wanted = [part for part in aliases if part is not None and part.requires_grad]
     slopes = iter(torch.autograd.grad(found, wanted, given, create_graph=True, allow_unused=True))
     return [next(slopes) if part is not None and part.requires_grad else None for part in aliases]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,6 +19,7 @@ __all__ = [
     "alone",
     "box_kernels",
     "line_kernels",
+    "plainly",
     "register",
     "row_kernels",
     "run_kernels",
@@ -44,8 +48,29 @@ def alone(work: int) -> bool:
     return work <= SHARED or torch.get_num_threads() <= ALONE
 
 
+class _Way(threading.local):
+    """What each thread does with."""
+
+    plain = False
+
+
+_way = _Way()
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Do without compiled loops: gradients of what they give have no gradients themselves."""
+    before, _way.plain = _way.plain, True
+    try:
+        yield
+    finally:
+        _way.plain = before
+
+
 def serves(like: Tensor, work: int) -> bool:
     """Whether compiled loops are for tensors like this one, with so many elements to pass over."""
+    if _way.plain:
+        return False
     return like.device.type == "cpu" and (work < GRAIN or torch.get_num_threads() <= THREADS)
 
 
