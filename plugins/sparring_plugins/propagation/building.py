@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,13 +30,14 @@ def check_hooks() -> None:
         raise RefusedError("bounds: there are forward hooks of all modules, which cannot be traced; remove them")
 
 
-def built(module: nn.Module, example: Tensor, rules: Rules) -> tuple[Graph, bool]:
+def built(module: nn.Module, example: Tensor, rules: Rules, untouched: Callable[[], bool]) -> tuple[Graph, bool]:
     """The graph of a module, and whether nothing was computed beside it, which would stay as it is now.
 
     Args:
         module: in evaluation mode.
         example: inputs [batch, *features]; only their shape, type and device matter to the graph.
         rules: what to make of each operation.
+        untouched: whether nothing that the module's code can see was changed, see `compare`.
 
     Raises:
         RefusedError: the module cannot be traced, or an operation has no rule; names it with its path.
@@ -55,7 +56,7 @@ def built(module: nn.Module, example: Tensor, rules: Rules) -> tuple[Graph, bool
             if result is None:
                 tracing = Tracing(rules)
                 result = symbolically(tracing, module, example)
-            return _compared(tracing, result, module, example), tracing.whole
+            return _compared(tracing, result, module, example, untouched), tracing.whole
         except RequestError:
             raise
         except Exception as error:
@@ -99,11 +100,13 @@ def _quickly(tracing: Tracing, module: nn.Module, example: Tensor, paths: dict[n
         return None
 
 
-def _compared(tracing: Tracing, result: Any, module: nn.Module, example: Tensor) -> Graph:
+def _compared(
+    tracing: Tracing, result: Any, module: nn.Module, example: Tensor, untouched: Callable[[], bool]
+) -> Graph:
     if not isinstance(result, Ref):
         raise RefusedError(f"bounds: {type(module).__name__} must give one tensor that depends on its input")
     graph = Graph(_needed(tracing.nodes, result.place))
-    compare(graph, module, example)
+    compare(graph, module, example, untouched)
     return graph
 
 

@@ -35,6 +35,9 @@ UNHEEDED = frozenset(
 _kept: weakref.WeakKeyDictionary[nn.Module, dict[Any, tuple[Graph, _Snapshot]]] = weakref.WeakKeyDictionary()
 
 
+NO_VERSION = -1
+"""Of tensors of which torch does not count how often they were written to."""
+
 _kind = operator.attrgetter("shape", "dtype", "device")
 
 
@@ -58,6 +61,7 @@ class _Snapshot:
         self._then = list(chain.from_iterable(self._values))
         self._tensors = [value for value in self._then if isinstance(value, Tensor)]
         self._kinds = list(map(_kind, self._tensors))
+        self._written = self._versions()
 
     @property
     def closed(self) -> bool:
@@ -72,6 +76,13 @@ class _Snapshot:
         if not same or list(map(_kind, self._tensors)) != self._kinds or any(map(Tensor.is_neg, self._tensors)):
             return False
         return self._reach.holds()
+
+    def is_untouched(self) -> bool:
+        """Whether nothing was replaced or written to, where that can be told."""
+        return self.closed and self.holds() and NO_VERSION not in self._written and self._versions() == self._written
+
+    def _versions(self) -> list[int]:
+        return [NO_VERSION if tensor.is_inference() else tensor._version for tensor in self._tensors]
 
 
 def _tables(parts: Iterable[nn.Module]) -> list[Any]:
@@ -95,7 +106,7 @@ def graph_of(module: nn.Module, center: Tensor) -> Graph:
     example = center[:1].detach().expand(EXAMPLES, *center.shape[1:])
     # The snapshot comes first: what changes while tracing must not go unseen.
     snapshot = _Snapshot(module)
-    graph, whole = built(module, example, RULES)
+    graph, whole = built(module, example, RULES, snapshot.is_untouched)
     check_precision(graph, center)
     if whole and snapshot.closed:
         graphs[key] = (graph, snapshot)
