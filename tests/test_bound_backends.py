@@ -376,6 +376,21 @@ def test_boxes_start_where_the_network_is_no_longer_affine(norm, dual):
     assert torch.allclose(lower, first(center) - reach + (middle - inner).relu(), rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("norm", ["1", "2"])
+def test_boxes_of_a_network_without_curves_are_exact_over_balls(norm):
+    torch.manual_seed(5)
+    first, second = nn.Linear(6, 5).double(), nn.Linear(5, 4).double()
+    region, rows = Region(torch.randn(3, 6, dtype=torch.float64), 0.5, norm=norm), torch.ones(2, 4, dtype=torch.float64)
+    whole = nn.Linear(6, 4).double()
+    with torch.no_grad():
+        whole.weight.copy_(second.weight @ first.weight)
+        whole.bias.copy_(second(first.bias))
+    for spec in (None, rows):
+        found = sparring.bound(nn.Sequential(first, nn.Dropout().eval(), second), region, "ibp", spec)
+        for ours, exact in zip(found, sparring.bound(whole, region, "crown", spec), strict=True):
+            assert torch.allclose(ours, exact, rtol=0, atol=1e-10)
+
+
 def test_a_wrong_option_is_refused():
     module, region = network("relu"), Region(centers(), 0.1)
     for method in ("crown-ibp(beta=1.5)", "alpha-crown(steps=0)", "best(seconds=0)", "alpha-crown(intermediate=no)"):

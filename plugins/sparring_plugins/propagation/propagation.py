@@ -64,7 +64,7 @@ class Propagation:
         output, self._only_boxes = self._graph.output, True
         node = self._graph.nodes[output]
         if self._graph.affine_in_input[output] and not self._enclosure.is_box:
-            return self._backward_bounds(output, spec)  # a dual norm is exact, and as quick
+            return self.bounds(spec)  # a dual norm is exact, and as quick
         merged = spec is not None and isinstance(node, Linear) and len(node.shape) == 1
         self._fill(output if merged else output + 1)
         if spec is None:
