@@ -243,3 +243,27 @@ def test_weights_without_values_are_refused():
     module[2].weight = nn.Parameter(module[2].weight.to("meta"))
     with pytest.raises(RefusedError, match=r"2\.weight is on the device 'meta'"):
         sparring.bound(module, region)
+
+
+class Bare(nn.Module):
+    """Has its weights itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Parameter(torch.randn(5, 4)), nn.Parameter(torch.randn(2, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(torch.relu(nn.functional.linear(x, self.first)), self.second)
+
+
+@pytest.mark.parametrize("method", ["ibp", "crown-ibp", "crown-ibp(beta=0.5)", "crown", "alpha-crown(steps=2)"])
+def test_gradients_are_there_when_the_module_is_gone(method):
+    center = CENTER.clone().requires_grad_()
+    module = Bare()
+    wanted = torch.autograd.grad(sparring.bound(module, Region(center, 0.1), method)[0].sum(), center)
+    bounds = sparring.bound(module, Region(center, 0.1), method)[0]
+    held = weakref.ref(module)
+    del module
+    gc.collect()
+    assert held() is None
+    assert torch.equal(torch.autograd.grad(bounds.sum(), center)[0], wanted[0])

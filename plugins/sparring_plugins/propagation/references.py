@@ -38,9 +38,20 @@ class Live:
 
 
 def attribute_of(module: Any, name: str) -> Live:
-    """What a module has by a name; a graph is kept for as long as its module is there, and must not keep that."""
-    held = ref(module)
-    return Live(lambda: getattr(held(), name))
+    """What a module has by a name, and had last where it is gone.
+
+    A graph is kept for as long as its module is there, and must not keep that; gradients may be asked for later.
+    """
+    held, last = ref(module), getattr(module, name)
+
+    def fetch() -> Any:
+        nonlocal last
+        owner = held()
+        if owner is not None:
+            last = getattr(owner, name)
+        return last
+
+    return Live(fetch)
 
 
 class BatchSize:
