@@ -16,6 +16,7 @@ from torch.overrides import is_tensor_method_or_property
 from sparring_plugins.propagation.aside import Aside
 from sparring_plugins.propagation.chains import chain_of, is_layer
 from sparring_plugins.propagation.doubles import state_of, traced
+from sparring_plugins.propagation.firm import Firm
 from sparring_plugins.propagation.references import attribute_of
 from sparring_plugins.propagation.stand_ins import StandIn
 from sparring_plugins.propagation.trace import Tracing
@@ -28,7 +29,7 @@ RARE = (torch._C.ScriptMethod, torch._ops.HigherOrderOperator)
 """Operations that are left to torch.fx."""
 
 
-class Directly(fx.proxy.TracerBase):
+class Directly(Firm, fx.proxy.TracerBase):
     """Runs a double of a module on stand-ins: what `symbolically` gives, without a graph of torch.fx.
 
     Modules that give stand-ins to functions which take none make it raise; so does whatever torch.fx refuses.
@@ -41,7 +42,6 @@ class Directly(fx.proxy.TracerBase):
         self._attributes: dict[str, StandIn] = {}
         # Operations outside of the parts have names, as torch.fx gives them.
         self._inside, self._names = "", _Namespace()
-        self._failed: Exception | None = None
         self._aside = Aside(self._called)
 
     def run(self, example: Tensor) -> Any:
@@ -52,8 +52,8 @@ class Directly(fx.proxy.TracerBase):
         with self._aside:
             result = forward(double, *given)
         result = self._plain(result)
-        if self._failed is not None:
-            raise self._failed
+        if self.failed is not None:
+            raise self.failed
         self._tracing.whole &= not self._aside.found
         return self._tracing.returned(result)
 
@@ -67,11 +67,11 @@ class Directly(fx.proxy.TracerBase):
         The first that is refused is told at the end: torch.fx may refuse the module for something else.
         """
         value, outer, self._aside.busy = None, self._aside.busy, True
-        if self._failed is None:
+        if self.failed is None:
             try:
                 value = self._operation(kind, target, args, kwargs)
             except Exception as error:
-                self._failed = error
+                self.failed = error
         self._aside.busy = outer
         return StandIn(value, self)
 
@@ -82,25 +82,6 @@ class Directly(fx.proxy.TracerBase):
         if is_tensor_method_or_property(function):
             return self.create_proxy("call_method", function.__name__, args, kwargs)
         return self.create_proxy("call_function", function, args, kwargs)
-
-    def iter(self, obj: Any) -> Any:
-        """Refused, even where the module does not mind."""
-        return self._noted(super().iter, obj)
-
-    def to_bool(self, obj: Any) -> bool:
-        """The same."""
-        return bool(self._noted(super().to_bool, obj))
-
-    def keys(self, obj: Any) -> Any:
-        """The same."""
-        return self._noted(super().keys, obj)
-
-    def _noted(self, ask: Callable[[Any], Any], obj: Any) -> Any:
-        try:
-            return ask(obj)
-        except Exception as error:
-            self._failed = self._failed or error
-            raise
 
     def _operation(self, kind: str, target: Any, args: Any, kwargs: Any) -> Any:
         if isinstance(target, RARE):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from sparring.errors import RefusedError
 from sparring_plugins.propagation.aside import Aside
 from sparring_plugins.propagation.chains import chain_of
 from sparring_plugins.propagation.doubles import doubled
+from sparring_plugins.propagation.firm import Firm
 from sparring_plugins.propagation.references import attribute_of
 from sparring_plugins.propagation.stand_ins import Value
 from sparring_plugins.propagation.trace import FACTORIES, Tracing
@@ -19,7 +19,7 @@ from sparring_plugins.propagation.trace import FACTORIES, Tracing
 __all__ = ["symbolically"]
 
 
-class _Tracer(fx.Tracer):
+class _Tracer(Firm, fx.Tracer):
     """Refers to buffers as to parameters, so that what is computed from them is computed anew for each bound.
 
     A plain chain of layers is one operation, which `Tracing` takes apart.
@@ -30,31 +30,11 @@ class _Tracer(fx.Tracer):
     def __init__(self) -> None:
         super().__init__(autowrap_functions=FACTORIES)
         self._autowrap_search.append(torch)  # these are written as `torch.zeros`
-        self.failed: Exception | None = None
         self.aside = Aside(self._called)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
         """The stand-in for what a node gives."""
         return Value(node, self)
-
-    def iter(self, obj: Any) -> Any:
-        """Refused, even where the module does not mind."""
-        return self._noted(super().iter, obj)
-
-    def to_bool(self, obj: Any) -> bool:
-        """The same."""
-        return bool(self._noted(super().to_bool, obj))
-
-    def keys(self, obj: Any) -> Any:
-        """The same."""
-        return self._noted(super().keys, obj)
-
-    def _noted(self, ask: Callable[[Any], Any], obj: Any) -> Any:
-        try:
-            return ask(obj)
-        except Exception as error:
-            self.failed = self.failed or error
-            raise
 
     def _called(self, function: Any, args: Any, kwargs: Any) -> Any:
         name = getattr(function, "__name__", None) or str(function)
