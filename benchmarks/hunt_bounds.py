@@ -2,7 +2,7 @@
 
 A violation is a value, computed by the network itself in its own precision, that lies outside of the bounds by any
 amount at all; no tolerance is given. Values are computed in batches of several sizes, since sums round differently
-there. Ten thousand networks take nine minutes on one idle core.
+there. Ten thousand networks take a quarter of an hour on one core.
 
     python benchmarks/hunt_bounds.py [--networks 10000] [--seed 0] [--out docs/results/hunt-bounds.json]
 """

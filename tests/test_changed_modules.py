@@ -267,3 +267,34 @@ def test_gradients_are_there_when_the_module_is_gone(method):
     gc.collect()
     assert held() is None
     assert torch.equal(torch.autograd.grad(bounds.sum(), center)[0], wanted[0])
+
+
+class Counting(nn.Module):
+    """Writes to a buffer in each call, in place, past what a trace can see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        next(self.buffers()).add_(1)
+        return self.layer(x) * self.calls
+
+
+@pytest.mark.parametrize("method", ["ibp", "crown"])
+def test_what_a_module_writes_to_its_buffers_is_seen(method):
+    with pytest.raises(RefusedError):
+        sparring.bound(Counting(), Region(CENTER, 0.1), method)
+
+
+def test_a_name_of_a_closure_may_have_no_value():
+    def made(with_factor):
+        if with_factor:
+            factor = 3.0
+        return Program(lambda m, x: m.layer(x) * factor if with_factor else m.layer(x), layer=nn.Linear(4, 4))
+
+    for with_factor in (True, False):
+        module = made(with_factor)
+        low, high = sparring.bound(module, Region(CENTER, 0.0), "crown")
+        assert bool(((low <= module(CENTER)) & (module(CENTER) <= high)).all())

@@ -75,7 +75,7 @@ class Reach:
         return all(map(operator.is_, self._now(), self._then))
 
     def _now(self) -> list[Any]:
-        return [look(name) for look, name in self._looks] + [cell.cell_contents for cell in self._cells]
+        return [look(name) for look, name in self._looks] + [_content(cell) for cell in self._cells]
 
     def _attribute(self, value: Any, inside: bool) -> None:
         """What a part has beside tensors, or what is inside of one of its containers."""
@@ -149,7 +149,15 @@ class Reach:
             self._value(function.__globals__.get(name))
         for cell in function.__closure__ or ():
             self._cells.append(cell)
-            self._value(cell.cell_contents)
+            self._value(_content(cell))
+
+
+def _content(cell: types.CellType) -> Any:
+    """What a closure has by a name, None where that has no value yet, or no more."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
 
 
 def _is_plain(value: Any) -> bool:
