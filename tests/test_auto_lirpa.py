@@ -145,7 +145,9 @@ def test_it_gives_what_is_stored(reference):
     found = sparring.bound(stored_network(reference.folder), reference.region(inputs), method, reference.stored("C"))
     for side, bound in zip(("lb", "ub"), found, strict=True):
         stored = reference.tensor(side)
-        assert ((bound - stored).abs() / stored.abs().clamp(min=1)).max() <= 1e-12
+        # Steps of an optimiser carry the last digits, which are another processor's, far to the left.
+        room = 1e-8 if reference.method.startswith("alpha") else 1e-12
+        assert ((bound - stored).abs() / stored.abs().clamp(min=1)).max() <= room
 
 
 @needs_the_peer
@@ -435,6 +437,7 @@ def test_everything_is_left_as_it_was(method, capfd):
             "threads": torch.get_num_threads(),
             "gradients": torch.is_grad_enabled(),
             "filters": list(warnings.filters),
+            "calls": sys.getrecursionlimit(),
             "logging": (root.handlers[:], root.level, logging.getLogger("auto_LiRPA").handlers[:]),
             "exporter": getattr(getattr(exporter, "GLOBALS", None), "autograd_inlining", None),
             "weights": fingerprint(module),

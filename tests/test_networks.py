@@ -406,7 +406,7 @@ def test_every_published_agent_loads_and_is_written_again(shared_folder, tmp_pat
     ("agent", "spec", "mean", "room"),
     [
         ("halfcheetah-sappo", "gym:HalfCheetah-v4(masses=legacy)", 3632, 40),  # deviation 10 over ten episodes
-        ("hopper-sappo", "gym:Hopper-v4(masses=legacy)", 3718, 30),  # 8
+        ("hopper-sappo", "gym:Hopper-v4(masses=legacy)", 3718, 60),  # 8; 3753 on another processor
         ("invertedpendulum-ddpg", "gym:InvertedPendulum-v4", 1000, 0.1),  # 0
         ("walker-atlalstmsa", "gym:Walker2d-v4(masses=legacy)", 3968, 300),  # 83
     ],

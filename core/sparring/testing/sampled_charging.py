@@ -230,7 +230,11 @@ MIXING = "let every row depend on its own episode: memory renewed row by row, ch
 def mixing(
     duel: SimulatedAttackGame, victim: Policy, attacker: Policy | None, seeds: tuple[int, ...], *, exact: bool
 ) -> str:
-    """What shows that episodes mix; `exact` where nothing in it rounds differently in batches of another size."""
+    """What shows that episodes mix; `exact` where nothing in it rounds differently in batches of another size.
+
+    Where something does, an attack that climbs by the signs of gradients, or a victim that takes the best of two like
+    actions, may once in a while turn the other way. Episodes that mix differ for the most part.
+    """
     together = duel.in_batches(len(seeds)).play(victim, attacker, seeds).returns
     backwards = tuple(reversed(seeds))
     others = {
@@ -238,10 +242,8 @@ def mixing(
         "two at once, in another order": duel.in_batches(2).play(victim, attacker, backwards).returns[::-1],
     }
     for how, returns in others.items():
-        same = (
-            together.tobytes() == returns.tobytes() if exact else np.allclose(together, returns, rtol=1e-5, atol=1e-5)
-        )
-        if not same:
+        alike = np.isclose(together, returns, rtol=NETWORKS, atol=NETWORKS)
+        if together.tobytes() != returns.tobytes() if exact else 2 * alike.sum() < len(seeds):
             return f"played {how}, episodes give {returns.tolist()}, together {together.tolist()}"
     return ""
 

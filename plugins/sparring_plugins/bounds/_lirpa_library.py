@@ -26,6 +26,8 @@ REMEDY = (
     "the 0.3 of 2022 that package indexes offer is too old"
 )
 LOGGER = "auto_LiRPA"
+DEEPEST = 10_000
+"""How deep its calls may go, one or two a node; it asks for a hundred times that, for which no stack is enough."""
 
 
 def library() -> Any:
@@ -59,9 +61,9 @@ def _check(version: str) -> None:
 
 
 def _imported() -> Any:
-    """Import it; the root logger and the filters of warnings, which it sets for everybody, are as before."""
+    """Import it; what it sets for everybody is as before: the root logger, filters of warnings, the depth of calls."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, deepest = root.handlers[:], root.level, sys.getrecursionlimit()
     try:
         # Recorded rather than ignored: it sets filters of its own on the way, and what it did is undone at the end.
         with warnings.catch_warnings(record=True), redirect_stdout(io.StringIO()), torch.random.fork_rng(devices=[]):
@@ -72,6 +74,7 @@ def _imported() -> Any:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+        sys.setrecursionlimit(deepest)
 
 
 class _Refusals(logging.Handler):
@@ -102,8 +105,10 @@ def quietly(dtype: torch.dtype) -> Iterator[list[str]]:
     logger, notes = logging.getLogger(LOGGER), _Refusals()
     propagate, settings = logger.propagate, _exporter_settings()
     inlining, default = getattr(settings, "autograd_inlining", None), torch.get_default_dtype()
+    deepest = sys.getrecursionlimit()
     logger.addHandler(notes)
     logger.propagate = False
+    sys.setrecursionlimit(max(deepest, DEEPEST))
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.random.fork_rng(devices=[]):
             warnings.simplefilter("ignore")
@@ -111,6 +116,7 @@ def quietly(dtype: torch.dtype) -> Iterator[list[str]]:
             yield notes.operations
     finally:
         torch.set_default_dtype(default)
+        sys.setrecursionlimit(deepest)
         logger.removeHandler(notes)
         logger.propagate = propagate
         if inlining is not None:
