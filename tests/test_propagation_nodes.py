@@ -104,15 +104,16 @@ def boxes(draw: torch.Generator, dtype: torch.dtype) -> list[Interval]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("kind", [Product, Maximum])
-def test_planes_lie_on_their_sides(kind: type[Planar], dtype):
+@pytest.mark.parametrize(("kind", "other"), [(Product, False), (Product, True), (Maximum, False)])
+def test_planes_lie_on_their_sides(kind: type[Planar], other, dtype):
     """Exactly, for the slopes and intercepts as they stand: in rationals at the corners, where the extremes are."""
     from fractions import Fraction
 
     draw = torch.Generator().manual_seed(5)
     node = kind("", (0, 1), (4000,))
     sources = boxes(draw, dtype)
-    planes, spots = node.planes(*sources), range(0, 4000, 7)
+    planes, spots = (node.other_planes if other else node.planes)(*sources), range(0, 4000, 7)
+    assert planes is not None
     for x, y in ((sources[0][a][0], sources[1][b][0]) for a in (0, 1) for b in (0, 1)):
         for spot in spots:
             first, second = Fraction(float(x[spot])), Fraction(float(y[spot]))
@@ -136,6 +137,22 @@ def test_planes_of_a_maximum_are_exact_where_one_input_dominates():
     assert [part.tolist() for part in planes.upper] == [[[0.0, 1.0]], [[1.0, 0.0]]]
     assert [part.tolist() for part in planes.lower] == [[[0.0, 1.0]], [[1.0, 0.0]]]
     assert planes.upper_intercept.tolist() == planes.lower_intercept.tolist() == [[0.0, 0.0]]
+
+
+def test_the_planes_of_a_product_are_those_that_vary_least():
+    draw = torch.Generator().manual_seed(6)
+    low, wide = torch.randn(2, 2, 1, 1000, generator=draw, dtype=torch.float64).unbind()
+    sources = [Interval(side, side + width.abs()) for side, width in zip(low, wide, strict=True)]
+    node = Product("", (0, 1), (1000,))
+    chosen, other = node.planes(*sources), node.other_planes(*sources)
+    for mine, left in ((chosen.lower, other.lower), (chosen.upper, other.upper)):
+        variation, more = (
+            sum(slope.abs() * (box.high - box.low) for slope, box in zip(slopes, sources, strict=True))
+            for slopes in (mine, left)
+        )
+        assert bool((variation <= more + 0.1 * wide.abs().prod(0)).all())  # what the second factor's lean is cut by
+    alike = (low > 0).all(0) | (low + wide.abs() < 0).all(0)
+    assert bool((chosen.lower[1] == chosen.upper[1])[alike].all())
 
 
 def test_planes_of_a_product_touch_it_in_three_corners():

@@ -17,6 +17,8 @@ __all__ = ["Floored", "Within"]
 class Floored(Curve):
     """A curve whose argument is known never to be less than a number, whatever bounds of it say."""
 
+    partial = True
+
     def __init__(self, curve: Curve, floor: float) -> None:
         self._curve, self._floor = curve, floor
 
@@ -55,6 +57,8 @@ class Floored(Curve):
 
 class Within(Curve):
     """A curve with a domain; where an interval leaves it, the refusal also says where in the network that is."""
+
+    partial = True
 
     def __init__(self, curve: Curve, path: str) -> None:
         self._curve, self._path = curve, path

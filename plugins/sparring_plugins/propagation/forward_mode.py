@@ -119,12 +119,9 @@ class _Pass:
             found, function = _concrete(function, self._enclosure, self._take)
             # Of an affine node the function alone is the method; what else is known of curves, as that a sigmoid lies
             # between 0 and 1, it would lose.
-            interval = found if isinstance(node, Affine) else _met(found, interval)
+            alone = isinstance(node, Affine) and place not in self._graph.under_domains
+            interval = found if alone else found.met(interval)
         self._functions[place], self.intervals = function, [*self.intervals, interval]
-
-
-def _met(first: Interval, second: Interval) -> Interval:
-    return Interval(torch.maximum(first.low, second.low), torch.minimum(first.high, second.high))
 
 
 def _rows(coefficients: Tensor) -> Tensor:

@@ -59,6 +59,18 @@ class Graph:
         return frozenset(found)
 
     @cached_property
+    def under_domains(self) -> frozenset[int]:
+        """Those of them that a curve takes which is not defined everywhere."""
+        found: set[int] = set()
+        for node in self.nodes:
+            if isinstance(node, Elementwise) and node.curve.partial:
+                place = node.inputs[0]
+                while is_move(self.nodes[place]) and len(self.nodes[place].inputs) == 1:
+                    place = self.nodes[place].inputs[0]
+                found.add(place)
+        return frozenset(found)
+
+    @cached_property
     def under_curves(self) -> frozenset[int]:
         """Affine nodes that only curves take as an input."""
         return frozenset(

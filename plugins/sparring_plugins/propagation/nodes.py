@@ -25,6 +25,10 @@ class Interval(NamedTuple):
     low: Tensor
     high: Tensor
 
+    def met(self, other: Interval) -> Interval:
+        """What lies in both."""
+        return Interval(torch.maximum(self.low, other.low), torch.minimum(self.high, other.high))
+
 
 def magnitude(interval: Interval) -> Tensor:
     """The largest absolute value in each interval."""

@@ -95,7 +95,10 @@ class Propagation:
             return node.interval(*self._sources(node))
         step, self._errors[place] = node.interval_and_error(*self._sources(node))
         exact = node.inputs == (0,) and self._enclosure.is_box
-        return step if self._inner == "ibp" or not needed or exact else self._tightened(place, step)
+        if self._inner == "ibp" or not needed or exact:
+            return step
+        found = self._tightened(place, step)
+        return found.met(step) if place in self._graph.under_domains else found
 
     def _boxes_from(self, place: int) -> bool:
         """Whether boxes go on from here to what is no affine function of the input: the last place for a dual norm."""

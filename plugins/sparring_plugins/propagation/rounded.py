@@ -16,18 +16,18 @@ class Rounded(Affine):
     """The first input as it is, widened by what a fused kernel may err.
 
     The nodes of the graph hold in exact arithmetic, with errors that are those of no victim. The kernel rounds in
-    its own way, and `reach` bounds by how much, from the boxes of all inputs. `limit` is a box that holds the exact
-    value whatever the input.
+    its own way, and `reach` bounds by how much, from the boxes of all inputs. `within` gives a box of the exact value
+    from them, where one is known that may be smaller than that of the first.
     """
 
     terms = 1
 
     def __init__(
         self, name: str, inputs: tuple[int, ...], shape: tuple[int, ...],
-        reach: Callable[..., Tensor], limit: tuple[float, float] | None = None,
+        reach: Callable[..., Tensor], within: Callable[..., Interval] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(name, inputs, shape)
-        self._reach, self._limit = reach, limit
+        self._reach, self._within = reach, within
 
     def value(self, *inputs: Tensor) -> Tensor:
         """The first input."""
@@ -42,7 +42,7 @@ class Rounded(Affine):
         return rows, *[None] * (len(self.inputs) - 1)
 
     def interval(self, *inputs: Interval) -> Interval:
-        """The box, within the limits, a little wider."""
+        """The smaller box, a little wider."""
         return self.interval_and_error(*inputs)[0]
 
     def ends(self, *inputs: Ends) -> Ends:
@@ -51,9 +51,7 @@ class Rounded(Affine):
 
     def interval_and_error(self, *inputs: Interval) -> tuple[Interval, Tensor | None]:
         """The same widening for the box and for each unit of a row."""
-        low, high = inputs[0]
-        if self._limit is not None:
-            low, high = low.clamp(*self._limit), high.clamp(*self._limit)
+        low, high = inputs[0] if self._within is None else inputs[0].met(self._within(*inputs))
         reach = self.reach(*inputs)
         return Interval(low - reach, high + reach), reach
 

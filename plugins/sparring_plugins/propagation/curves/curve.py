@@ -52,6 +52,9 @@ class Curve(ABC):
     differentiable in `low`, `high` and `alpha`, with finite gradients also where `low == high`.
     """
 
+    partial: bool = False
+    """Whether it is defined on a part of the line only, or is steep without limit at the end of one."""
+
     def at_ends(self, both: Tensor) -> Ends | None:
         """For curves that nowhere fall: values at both ends of intervals, [2, *shape], their errors beside them.
 

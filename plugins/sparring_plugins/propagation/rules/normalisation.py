@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sparring_plugins.propagation.affine import Scale
-from sparring_plugins.propagation.curves import Rsqrt, Square
+from sparring_plugins.propagation.curves import Clamp, Rsqrt, Square
 from sparring_plugins.propagation.domains import Floored
 from sparring_plugins.propagation.nodes import Interval, magnitude
 from sparring_plugins.propagation.reductions import Centred, Reduced
@@ -88,10 +88,10 @@ def _normalised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
     thin, last = (*x.shape[:-1], 1), len(x.shape)
     mean = tracing.add(Reduced(path, squares.place, thin, x.shape, (last,), True, True), squares)
     variance = scaled(tracing, path, mean, None, constant(tracing, x, eps))
-    # Repeated before the curve, so that its image, the best bound of that factor, has the shape of the other one.
-    inverse = curved(tracing, path, expanded(tracing, path, variance, x.shape), Floored(Rsqrt(), eps))
-    product = multiplied(tracing, path, apart, inverse)
+    # Repeated behind the curve: coefficients of all products come together before one of its lines is chosen.
+    inverse = expanded(tracing, path, curved(tracing, path, variance, Floored(Rsqrt(), eps)), x.shape)
     limit = math.sqrt(max(count - 1, 0)) * (1 + 1e-6)
+    product = curved(tracing, path, multiplied(tracing, path, apart, inverse), Clamp(-limit, limit))
 
     def reach(product: Interval, x: Interval, inverse: Interval) -> Tensor:
         """The kernel of torch takes mean and variance by Welford's way or in two passes.
@@ -101,10 +101,10 @@ def _normalised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
         """
         share = 2 * gamma(count, x.low.dtype)
         size, scale = magnitude(x).amax(-1, keepdim=True), inverse.high.amax(-1, keepdim=True)
-        result = magnitude(product).clamp(max=limit)
+        result = magnitude(product)
         return share * (size * scale * (1 + result) + result) + tiny(count, x.low.dtype)
 
-    node = Rounded(path, (product.place, x.place, inverse.place), x.shape, reach, (-limit, limit))
+    node = Rounded(path, (product.place, x.place, inverse.place), x.shape, reach)
     return tracing.add(node, product, x, inverse)
 
 

@@ -1,7 +1,9 @@
 """Softmax, its logarithm, and the logarithm of summed exponentials, none of which overflows here.
 
-With the log-odds `u_i = x_i - log sum_{j != i} exp(x_j)`, softmax is `sigmoid(u_i)`, its logarithm `-softplus(-u_i)`.
-Both terms of the odds have inputs of their own and every step is monotone, so that intervals of outputs are exact.
+With the log-odds `u_i = x_i - log sum_{j != i} exp(x_j)`, softmax is `sigmoid(u_i)`, and its logarithm
+`-softplus(-u_i)`. Both terms of the odds have inputs of their own and every step is monotone, so that intervals of
+outputs are exact. For linear bounds the logarithm is `x_i - log sum_j exp(x_j)`, the same sum for all: in a difference
+of two outputs it cancels.
 """
 
 from __future__ import annotations
@@ -13,21 +15,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sparring_plugins.propagation.curves import Sigmoid, Softplus
+from sparring_plugins.propagation.curves import Sigmoid
 from sparring_plugins.propagation.log_sums import LogSum
 from sparring_plugins.propagation.moves import Rolled
 from sparring_plugins.propagation.nodes import Interval, magnitude
 from sparring_plugins.propagation.references import Ref
 from sparring_plugins.propagation.rounded import Rounded
 from sparring_plugins.propagation.rounding import gamma
-from sparring_plugins.propagation.rules.appending import added, constant, curved, permuted, reshaped, scaled, sliced
+from sparring_plugins.propagation.rules.appending import (
+    added,
+    constant,
+    curved,
+    expanded,
+    permuted,
+    reshaped,
+    scaled,
+    sliced,
+)  # fmt: skip
 from sparring_plugins.propagation.rules.shapes import inner
 from sparring_plugins.propagation.trace import Rule, Tracing
 
 __all__ = ["FUNCTIONS", "METHODS", "MODULES"]
-
-THRESHOLD = 80.0
-"""Where softplus may be its argument: the two differ by less than 2e-35 there."""
 
 
 def _log_summed(tracing: Tracing, path: str, parts: list[Ref]) -> Ref:
@@ -49,7 +57,7 @@ def _softmax(
         if x.shape[-1] == 1:
             return scaled(tracing, path, x, constant(tracing, x, 0.0), constant(tracing, x, 1.0))
         share = curved(tracing, path, _odds(tracing, path, x), Sigmoid())
-        return tracing.add(Rounded(path, (share.place,), x.shape, reach, (0.0, 1.0)), share)
+        return tracing.add(Rounded(path, (share.place,), x.shape, reach), share)
 
     def reach(share: Interval) -> Tensor:
         """A sum of `n` exponentials, each right to 20 units, and a difference in an exponent: `t exp(-t) < 0.4`."""
@@ -65,9 +73,10 @@ def _log_softmax(
     def of_last(x: Ref) -> Ref:
         if x.shape[-1] == 1:
             return scaled(tracing, path, x, constant(tracing, x, 0.0), None)
-        against = scaled(tracing, path, _odds(tracing, path, x), constant(tracing, x, -1.0), None)
-        odds = curved(tracing, path, against, Softplus(1.0, THRESHOLD))
-        return _rounded(tracing, path, scaled(tracing, path, odds, constant(tracing, x, -1.0), None), x)
+        wide = len(x.shape)
+        parts = [sliced(tracing, path, x, wide, slice(spot, spot + 1)) for spot in range(x.shape[-1])]
+        total = expanded(tracing, path, _log_summed(tracing, path, parts), x.shape)
+        return _rounded(tracing, path, added(tracing, path, x, total, -1), x, within=_shares)
 
     return _over_last(tracing, path, input, dim, dtype, of_last)
 
@@ -83,7 +92,24 @@ def _log_sum(tracing: Tracing, path: str, input: Ref, dim: Any, keepdim: bool = 
     return found if keepdim else reshaped(tracing, path, found, (*input.shape[: place - 1], *input.shape[place:]))
 
 
-def _rounded(tracing: Tracing, path: str, result: Ref, x: Ref, dim: int = -1) -> Ref:
+def _shares(result: Interval, x: Interval) -> Interval:
+    """Least and greatest logarithm over a box: `x_i` at one end, all others at the other one."""
+    share = 8 * gamma(x.low.shape[-1], x.low.dtype)
+    low, high = (own - torch.logaddexp(own, _without(others)) for own, others in (x, (x.high, x.low)))
+    size = (1.0 + magnitude(x).amax(-1, keepdim=True)).detach() * share
+    return Interval(low - size, high + size)
+
+
+def _without(x: Tensor) -> Tensor:
+    """`log sum_{j != i} exp(x_j)` over the last dimension."""
+    count = x.shape[-1]
+    others = ~torch.eye(count, dtype=torch.bool, device=x.device)
+    return x.unsqueeze(-2).expand(*x.shape[:-1], count, count).masked_fill(~others, -torch.inf).logsumexp(-1)
+
+
+def _rounded(
+    tracing: Tracing, path: str, result: Ref, x: Ref, dim: int = -1, within: Callable[..., Interval] | None = None
+) -> Ref:
     """Widened for kernels that subtract the greatest input, sum exponentials, take the logarithm, and add it back."""
     count = x.shape[dim - 1] if dim > 0 else x.shape[dim]
 
@@ -91,7 +117,7 @@ def _rounded(tracing: Tracing, path: str, result: Ref, x: Ref, dim: int = -1) ->
         size, dtype = magnitude(x).amax(dim, keepdim=True), x.low.dtype
         return (size * (8 * torch.finfo(dtype).eps) + 4 * gamma(count, dtype)).expand_as(result.low)
 
-    return tracing.add(Rounded(path, (result.place, x.place), result.shape, reach), result, x)
+    return tracing.add(Rounded(path, (result.place, x.place), result.shape, reach, within), result, x)
 
 
 def _over_last(tracing: Tracing, path: str, x: Ref, dim: Any, dtype: Any, of_last: Callable[[Ref], Ref]) -> Ref:
