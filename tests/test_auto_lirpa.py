@@ -217,6 +217,40 @@ def test_where_it_is_known_to_be_unsound_the_bound_is_unknown(method):
     sparring.bound(module, REGION, AutoLirpa())
 
 
+class Applied(nn.Module):
+    """A linear layer and a function."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.layer, self.function = nn.Linear(3, 4), function
+
+    def forward(self, x):
+        return self.function(self.layer(x))
+
+
+FAULTS = {
+    "LeakyReLU with a negative slope below 0": (lambda x: nn.functional.leaky_relu(x, -0.2), ()),
+    "even powers": (lambda x: x**2, ("IBP",)),
+    "even powers, which": (lambda x: x**4, ("IBP",)),
+    "tan": (lambda x: torch.tan(0.01 * x), ("IBP",)),
+    "nothing": (lambda x: x**3, ("IBP", "CROWN", "forward")),
+}
+
+
+@needs_the_peer
+@pytest.mark.parametrize("what", FAULTS)
+@pytest.mark.parametrize("method", ["IBP", "CROWN", "forward"])
+def test_functions_that_it_bounds_wrongly_are_unknown(what, method):
+    function, sound = FAULTS[what]
+    module, backend = Applied(function), AutoLirpa(method=method)
+    if method in sound:
+        lower, upper = sparring.bound(module, REGION, backend)
+        assert (lower <= upper).all()
+        return
+    with pytest.raises(RefusedError, match=f"unknown: auto_LiRPA's {method} is unsound for {what}"):
+        sparring.bound(module, REGION, backend)
+
+
 class Started(nn.Module):
     """Something, and then layers."""
 

@@ -131,12 +131,10 @@ class AutoLirpa(BoundBackend):
 
     def _check(self, graph: Graph, region: Region, spec: Tensor | None) -> None:
         """Refuse what it would answer wrongly."""
-        kinds = {type(node).__name__ for node in graph.bounded.nodes()}
-        if self.options.method.startswith("forward") and "BoundLeakyRelu" in kinds:
-            raise RefusedError(
-                f"unknown: auto_LiRPA's {self.options.method} is unsound for LeakyReLU, whose negative side "
-                "it takes for 0; choose CROWN or IBP"
-            )
+        for node in graph.bounded.nodes():
+            fault = _fault(node, self.options.method)
+            if fault:
+                raise RefusedError(f"unknown: auto_LiRPA's {self.options.method} is unsound for {fault}")
         if region.norm != "inf" and not self.options.method.startswith("forward"):
             self._check_start(graph.bounded, region)
         shape = graph.outputs
@@ -162,6 +160,29 @@ class AutoLirpa(BoundBackend):
         with torch.set_grad_enabled(optimized or torch.is_grad_enabled()):
             lower, upper = graph.bounded.compute_bounds(x=(inputs,), C=spec, method=self.options.method)
         return lower, upper
+
+
+def _fault(node: Any, method: str) -> str:
+    """What it is known to answer wrongly at a node, and what to do instead; as found in 0.7.1 by sampling."""
+    kind = type(node).__name__
+    if kind == "BoundLeakyRelu":
+        if getattr(node, "leaky_alpha", -1) < 0:
+            return "LeakyReLU with a negative slope below 0; choose a backend of Sparring's own"
+        if method.startswith("forward"):
+            return "LeakyReLU, whose negative side it takes for 0; choose CROWN or IBP"
+    if method != "IBP" and kind == "BoundTan":
+        return "tan, whose poles it forgets; choose IBP"
+    if method != "IBP" and kind == "BoundPow" and not _is_odd(node.inputs[1]):
+        return "even powers, which it puts below a tangent; choose IBP, or write squares as x * x"
+    return ""
+
+
+def _is_odd(exponent: Any) -> bool:
+    """Whether a node holds an odd whole number."""
+    while exponent.inputs:
+        exponent = exponent.inputs[0]
+    value = getattr(exponent, "value", None)
+    return value is not None and bool((value % 2 == 1).all() if hasattr(value, "all") else value % 2 == 1)
 
 
 Computed = tuple["Tensor", "Tensor"]

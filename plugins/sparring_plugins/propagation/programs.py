@@ -27,6 +27,7 @@ from sparring_plugins.propagation.packing import CHUNK, Program, program_of
 from sparring_plugins.propagation.patience import patiently
 from sparring_plugins.propagation.propagation import Inner
 from sparring_plugins.propagation.scratch import scratch
+from sparring_plugins.propagation.spaces import full
 
 __all__ = ["Keeping", "addresses_of", "bounds", "ends_of", "ran", "tangents_of"]
 
@@ -92,7 +93,8 @@ def ran(
     count = int(program.table[-1, tables.SIZE]) if spec is None else spec.shape[-2]
     found, addresses = center.new_empty((2, batch, count)), addresses_of(weights)
     boxes = 2 * program.samples * program.features * program.wide.itemsize
-    marks, table, room = boxes + 8 * (2 * len(weights) + program.chunk), program.places[0], program.total
+    marks = full(boxes + 8 * (2 * len(weights) + program.chunk), tables.LANES)
+    table, room = program.places[0], program.total
     wider = scratch(marks + (program.total * center.itemsize if keeping is None else 0))
     space = wider + marks
     if keeping is not None:

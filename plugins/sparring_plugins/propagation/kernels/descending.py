@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
+from sparring_plugins.propagation.kernels.alive import alive
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.convolving import rows_through_convolution
 from sparring_plugins.propagation.kernels.dots import chosen_product, pays
@@ -181,7 +182,7 @@ def _through_affine(
         start, size, fresh = base, space.itemsize, not here[row[FIRST]]
         here[row[FIRST]] = True
         if fresh and row[TURNED] >= 0 and source[KIND] == RELU:
-            chosen = _alive(table[source[FIRST]], sample, given, work)
+            chosen = _alive(table[source[FIRST]], sample, given, work, one)
             if pays(chosen.size, source[SIZE], row[SIZE], register // size):
                 _to_alive(row, source, chosen, count, given, one)
                 return
@@ -207,16 +208,13 @@ def _through_affine(
 
 
 @exact_part
-def _alive(below: Any, sample: int, given: Any, work: int) -> Any:
+def _alive(below: Any, sample: int, given: Any, work: int, one: Any) -> Any:
     """Units of the affine step before a ReLU that may be positive there, or whose ends are no numbers."""
     _, _, _, _, space, base, samples, _ = given
-    n, some = below[SIZE], 0
+    n, size, to = below[SIZE], space.itemsize, base + space.itemsize * work
     low, high = below[BOX] + sample * n, below[BOX] + (samples + sample) * n
-    found = carray(view_of(base + space.itemsize * work, np.int64(0)), (n,))
-    for unit in range(n):
-        found[some] = unit
-        some += not (space[high + unit] <= 0.0 and space[low + unit] > -np.inf)
-    return found[:some]
+    some = alive(base + size * low, base + size * high, n, to, size, one)
+    return carray(view_of(to, np.int64(0)), (some,))
 
 
 @exact_part
