@@ -229,7 +229,8 @@ class Applied(nn.Module):
 
 
 FAULTS = {
-    "LeakyReLU with a negative slope below 0": (lambda x: nn.functional.leaky_relu(x, -0.2), ()),
+    "LeakyReLU whose negative slope is not": (lambda x: nn.functional.leaky_relu(x, -0.2), ()),
+    "LeakyReLU whose negative slope": (lambda x: nn.functional.leaky_relu(x, 2.5), ()),
     "even powers": (lambda x: x**2, ("IBP",)),
     "even powers, which": (lambda x: x**4, ("IBP",)),
     "tan": (lambda x: torch.tan(0.01 * x), ("IBP",)),

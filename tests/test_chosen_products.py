@@ -17,6 +17,7 @@ from sparring import Region
 from sparring_plugins.propagation import propagation
 from sparring_plugins.propagation.backward import Backward
 from sparring_plugins.propagation.kept_graphs import graph_of
+from sparring_plugins.propagation.kernels.alive import EIGHT, alive
 from sparring_plugins.propagation.kernels.compiling import view_of
 from sparring_plugins.propagation.kernels.dots import chosen_product, pays
 from sparring_plugins.propagation.kernels.tables import LANES
@@ -51,6 +52,29 @@ def test_products_with_chosen_lines_are_right_and_touch_nothing_else(kind):
         error = depth * float(np.finfo(kind).eps) * sizes
         assert (np.abs(out[:, chosen] - exact[:, chosen]) <= error[:, chosen]).all()
         assert np.isnan(np.delete(out, chosen, axis=1)).all()
+
+
+@njit
+def found_alive(low, high, count, found, size, one):
+    return alive(low, high, count, found, size, one)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_units_that_a_relu_may_let_through_are_found(kind):
+    """Those whose ends are no numbers are among them."""
+    rng = np.random.default_rng(1)
+    for count in (*range(1, 26), 64, 257):
+        low, high = np.full((2, count + EIGHT), 1.0, kind)  # what lies behind would count
+        low[:count], high[:count] = np.sort(rng.choice([-np.inf, -1.0, -0.0, 0.0, 1e-30, np.inf], (2, count)), axis=0)
+        low[:count][rng.random(count) < 0.1] = np.nan
+        high[:count][rng.random(count) < 0.1] = np.nan
+        found = np.full(count + EIGHT + 1, -7)
+        some = found_alive(
+            low.ctypes.data, high.ctypes.data, count, found.ctypes.data, np.dtype(kind).itemsize, kind(1)
+        )
+        wanted = np.flatnonzero(~((high[:count] <= 0) & (low[:count] > -np.inf)))
+        assert found[:some].tolist() == wanted.tolist()
+        assert found[-1] == -7
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

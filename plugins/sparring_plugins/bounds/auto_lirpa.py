@@ -166,8 +166,8 @@ def _fault(node: Any, method: str) -> str:
     """What it is known to answer wrongly at a node, and what to do instead; as found in 0.7.1 by sampling."""
     kind = type(node).__name__
     if kind == "BoundLeakyRelu":
-        if getattr(node, "leaky_alpha", -1) < 0:
-            return "LeakyReLU with a negative slope below 0; choose a backend of Sparring's own"
+        if not 0 <= getattr(node, "leaky_alpha", -1) <= 1:
+            return "LeakyReLU whose negative slope is not between 0 and 1; choose a backend of Sparring's own"
         if method.startswith("forward"):
             return "LeakyReLU, whose negative side it takes for 0; choose CROWN or IBP"
     if method != "IBP" and kind == "BoundTan":
