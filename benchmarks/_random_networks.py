@@ -68,7 +68,7 @@ def _block(rng: np.random.Generator, width: int) -> nn.Module:
     if kind == 4:
         return Gated(width)
     if kind == 5:
-        return nn.Sequential(nn.LayerNorm(width), activation)
+        return nn.Sequential(_pick(rng, (nn.LayerNorm, nn.RMSNorm))(width), activation)
     return nn.Sequential(_batch_norm(rng, nn.BatchNorm1d(width)), activation)
 
 

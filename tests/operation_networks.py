@@ -60,14 +60,12 @@ def _normed(layer: Any) -> Any:
     """Running statistics and an affine part that are not the trivial ones."""
     layer.running_mean.normal_()
     layer.running_var.uniform_(0.2, 2.0)
-    nn.init.normal_(layer.weight)
-    nn.init.normal_(layer.bias)
-    return layer
+    return _weighted(layer)
 
 
 def _weighted(layer: Any) -> Any:
-    nn.init.normal_(layer.weight)
-    nn.init.normal_(layer.bias)
+    for part in layer.parameters():
+        nn.init.normal_(part)
     return layer
 
 
@@ -237,6 +235,8 @@ NETWORKS: list[Network] = [
     _after_linear("batch-norm", lambda: _normed(nn.BatchNorm1d(5))),
     _after_linear("layer-norm", lambda: _weighted(nn.LayerNorm(5))),
     _after_linear("layer-norm-plain", lambda: nn.LayerNorm(5, elementwise_affine=False)),
+    _after_linear("rms-norm", lambda: _weighted(nn.RMSNorm(5))),
+    _after_linear("rms-norm-plain", lambda: nn.RMSNorm(5, eps=1e-3, elementwise_affine=False)),
     Network("softmax-end", (4,), lambda: nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))),
     Network("softmax-two", (4,), lambda: nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=1))),
     Network("softmax-one", (4,), lambda: nn.Sequential(nn.Linear(4, 1), nn.Softmax(dim=1))),

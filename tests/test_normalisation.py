@@ -78,15 +78,36 @@ def test_bounds_are_no_looser_than_those_of_another_implementation(order):
             assert (upper - lower).mean() <= 1.0001 * theirs, (radius, method)
 
 
-def test_where_the_variance_may_vanish_bounds_stay_finite():
-    """Nobody lies further than `sqrt(n - 1)` standard deviations from the mean, whatever the bounds of the variance."""
+@pytest.mark.parametrize(("norm", "limit"), [(nn.LayerNorm, math.sqrt(15)), (nn.RMSNorm, 4.0)])
+def test_where_what_is_divided_by_may_vanish_bounds_stay_finite(norm, limit):
+    """Nobody is further than `sqrt(n - 1)` standard deviations from the mean, and `sqrt(n)` of these from zero."""
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16), nn.Linear(16, 4)).double()
+    module = nn.Sequential(nn.Linear(8, 16), norm(16), nn.Linear(16, 4)).double()
     last = module[2]
-    most = math.sqrt(15) * last.weight.abs().sum(1)
+    most = limit * last.weight.abs().sum(1)
     for method in METHODS:
         lower, upper = sparring.bound(module, Region(CENTER, 3.0), method)
         assert ((upper - lower) <= 5 * most).all(), method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_normalisation_by_size_is_bounded_as_its_formula(method):
+    class Written(nn.Module):
+        def __init__(self, layer: nn.Linear) -> None:
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x: Tensor) -> Tensor:
+            found = self.layer(x)
+            return found * torch.rsqrt(found.square().mean(1, keepdim=True) + 1e-3)
+
+    torch.manual_seed(0)
+    written = Written(nn.Linear(8, 6).double())
+    module = nn.Sequential(written.layer, nn.RMSNorm(6, eps=1e-3, elementwise_affine=False))
+    for one, other in zip(
+        *(sparring.bound(part, Region(CENTER, 0.05), method) for part in (module, written)), strict=True
+    ):
+        assert torch.allclose(one, other, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", [(6,), (3, 4)])

@@ -99,8 +99,9 @@ def test_bounds_hold_in_balls(name, norm):
 
 
 LARGE = {
-    "layer-norm": 1e4, "layer-norm-plain": 1e3, "layer-norm-2d": 1e3, "softmax-end": 300.0, "log-softmax": 300.0,
-    "logits": 100.0, "gru": 30.0, "lstm": 30.0, "batch-norm": 1e5, "average-pool": 1e5, "constants": 1e5, "maxima": 1e4,
+    "layer-norm": 1e4, "layer-norm-plain": 1e3, "layer-norm-2d": 1e3, "rms-norm": 1e4, "softmax-end": 300.0,
+    "log-softmax": 300.0, "logits": 100.0, "gru": 30.0, "lstm": 30.0, "batch-norm": 1e5, "average-pool": 1e5,
+    "constants": 1e5, "maxima": 1e4,
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation in evaluation, layer normalisation."""
+"""Batch normalisation in evaluation, layer normalisation and that by the root mean square."""
 
 from __future__ import annotations
 
@@ -71,27 +71,51 @@ def _layer_norm(
     eps: float = 1e-5, cudnn_enable: bool = True,
 ) -> Ref:  # fmt: skip
     """`d / sqrt(mean(d^2) + eps)` with `d = x - mean(x)` over the last dimensions, times weight, plus bias."""
+    return _along(
+        tracing, path, input, normalized_shape, weight, bias, lambda flat: _standardised(tracing, path, flat, eps)
+    )
+
+
+def _rms_norm(
+    tracing: Tracing, path: str, input: Ref, normalized_shape: Any, weight: Any = None, eps: float | None = None
+) -> Ref:
+    """`x / sqrt(mean(x^2) + eps)` over the last dimensions, times weight."""
+    least = torch.finfo(input.like.dtype).eps if eps is None else eps
+    return _along(
+        tracing, path, input, normalized_shape, weight, None, lambda flat: _by_size(tracing, path, flat, least)
+    )
+
+
+def _along(
+    tracing: Tracing, path: str, input: Ref, normalized_shape: Any, weight: Any, bias: Any, rule: Callable[[Ref], Ref]
+) -> Ref:
+    """A rule for the last dimension on several that are made one, and what its results are multiplied with."""
     wide = len(normalized_shape)
     if wide >= len(input.shape) + 1 or input.shape[len(input.shape) - wide :] != tuple(normalized_shape):
         raise tracing.refuse(f"{tracing.doing} over the batch")
     flat = reshaped(tracing, path, input, (*input.shape[: len(input.shape) - wide], math.prod(normalized_shape)))
-    result = reshaped(tracing, path, _normalised(tracing, path, flat, eps), input.shape)
+    result = reshaped(tracing, path, rule(flat), input.shape)
     factor, shift = (None if part is None else constant(tracing, input, part) for part in (weight, bias))
     return result if factor is None and shift is None else scaled(tracing, path, result, factor, shift)
 
 
-def _normalised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
-    """Over the last dimension; nobody lies further than `sqrt(n - 1)` standard deviations from the mean."""
-    count = x.shape[-1]
-    apart = tracing.add(Centred(path, x.place, x.shape), x)
-    squares = curved(tracing, path, apart, Square())
+def _over_root(tracing: Tracing, path: str, x: Ref, eps: float, most: float) -> tuple[Ref, Ref]:
+    """`x / sqrt(mean(x^2) + eps)` over the last dimension, no further from zero than `most`, and that factor."""
+    squares = curved(tracing, path, x, Square())
     thin, last = (*x.shape[:-1], 1), len(x.shape)
     mean = tracing.add(Reduced(path, squares.place, thin, x.shape, (last,), True, True), squares)
     variance = scaled(tracing, path, mean, None, constant(tracing, x, eps))
     # Repeated behind the curve: coefficients of all products come together before one of its lines is chosen.
     inverse = expanded(tracing, path, curved(tracing, path, variance, Floored(Rsqrt(), eps)), x.shape)
-    limit = math.sqrt(max(count - 1, 0)) * (1 + 1e-6)
-    product = curved(tracing, path, multiplied(tracing, path, apart, inverse), Clamp(-limit, limit))
+    limit = most * (1 + 1e-6)
+    return curved(tracing, path, multiplied(tracing, path, x, inverse), Clamp(-limit, limit)), inverse
+
+
+def _standardised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
+    """Over the last dimension; nobody lies further than `sqrt(n - 1)` standard deviations from the mean."""
+    count = x.shape[-1]
+    apart = tracing.add(Centred(path, x.place, x.shape), x)
+    product, inverse = _over_root(tracing, path, apart, eps, math.sqrt(max(count - 1, 0)))
 
     def reach(product: Interval, x: Interval, inverse: Interval) -> Tensor:
         """The kernel of torch takes mean and variance by Welford's way or in two passes.
@@ -108,19 +132,40 @@ def _normalised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
     return tracing.add(node, product, x, inverse)
 
 
+def _by_size(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
+    """Over the last dimension; nobody is further from zero than `sqrt(n)` root mean squares."""
+    count = x.shape[-1]
+    product, inverse = _over_root(tracing, path, x, eps, math.sqrt(count))
+
+    def reach(product: Interval, inverse: Interval) -> Tensor:
+        """The mean of squares, of one sign, is right to `gamma`, and so is all that comes of it."""
+        small = tiny(count, product.low.dtype)
+        return 2 * gamma(count, product.low.dtype) * magnitude(product) + small * (1 + inverse.high)
+
+    node = Rounded(path, (product.place, inverse.place), x.shape, reach)
+    return tracing.add(node, product, inverse)
+
+
 def _layer_norm_module(tracing: Tracing, path: str, module: nn.LayerNorm, input: Ref) -> Ref:
     weight, bias = attribute(module, "weight"), attribute(module, "bias")
     return _layer_norm(tracing, path, input, module.normalized_shape, weight, bias, module.eps)
 
 
+def _rms_norm_module(tracing: Tracing, path: str, module: nn.RMSNorm, input: Ref) -> Ref:
+    return _rms_norm(tracing, path, input, module.normalized_shape, attribute(module, "weight"), module.eps)
+
+
 FUNCTIONS: dict[Callable[..., Any], Rule] = {
     F.batch_norm: _batch_norm,
     F.layer_norm: _layer_norm,
+    F.rms_norm: _rms_norm,
     torch.layer_norm: _layer_norm,
+    torch.rms_norm: _rms_norm,
 }
 METHODS: dict[str, Rule] = {}
 MODULES: dict[Any, Rule] = {
     nn.BatchNorm1d: _batch_norm_module,
     nn.BatchNorm2d: _batch_norm_module,
     nn.LayerNorm: _layer_norm_module,
+    nn.RMSNorm: _rms_norm_module,
 }
