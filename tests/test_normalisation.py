@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import sparring
-from sparring import Region
+from sparring import RefusedError, Region
 
 METHODS = ("ibp", "crown-ibp", "crown", "forward")
 ORDERS = ("before", "between", "behind", "last")
@@ -88,6 +88,15 @@ def test_where_what_is_divided_by_may_vanish_bounds_stay_finite(norm, limit):
     for method in METHODS:
         lower, upper = sparring.bound(module, Region(CENTER, 3.0), method)
         assert ((upper - lower) <= 5 * most).all(), method
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm, nn.RMSNorm])
+def test_what_overflows_is_unknown_and_says_where(norm):
+    module = nn.Sequential(nn.Linear(8, 4), norm(4))
+    with torch.no_grad():
+        module[0].weight.fill_(3e38)
+    with pytest.raises(RefusedError, match=r"^unknown: at '1' rsqrt on \[nan, nan\]: .*; a smaller region may do$"):
+        sparring.bound(module, Region(CENTER.float(), 1.0), "crown")
 
 
 @pytest.mark.parametrize("method", METHODS)

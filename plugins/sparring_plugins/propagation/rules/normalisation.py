@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sparring_plugins.propagation.affine import Scale
 from sparring_plugins.propagation.curves import Clamp, Rsqrt, Square
-from sparring_plugins.propagation.domains import Floored
+from sparring_plugins.propagation.domains import Floored, Within
 from sparring_plugins.propagation.nodes import Interval, magnitude
 from sparring_plugins.propagation.reductions import Centred, Reduced
 from sparring_plugins.propagation.references import Live, Ref
@@ -106,9 +106,9 @@ def _over_root(tracing: Tracing, path: str, x: Ref, eps: float, most: float) -> 
     mean = tracing.add(Reduced(path, squares.place, thin, x.shape, (last,), True, True), squares)
     variance = scaled(tracing, path, mean, None, constant(tracing, x, eps))
     # Repeated behind the curve: coefficients of all products come together before one of its lines is chosen.
-    inverse = expanded(tracing, path, curved(tracing, path, variance, Floored(Rsqrt(), eps)), x.shape)
-    limit = most * (1 + 1e-6)
-    return curved(tracing, path, multiplied(tracing, path, x, inverse), Clamp(-limit, limit)), inverse
+    inverse = curved(tracing, path, variance, Within(Floored(Rsqrt(), eps), path))
+    factor, limit = expanded(tracing, path, inverse, x.shape), most * (1 + 1e-6)
+    return curved(tracing, path, multiplied(tracing, path, x, factor), Clamp(-limit, limit)), factor
 
 
 def _standardised(tracing: Tracing, path: str, x: Ref, eps: float) -> Ref:
