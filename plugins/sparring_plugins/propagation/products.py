@@ -11,6 +11,7 @@ from sparring_plugins.propagation.rounding import gamma, tiny
 __all__ = ["Product"]
 
 SLIGHTLY_LESS = 0.9
+"""What the lean of a second factor counts; with 1, ties would be decided by rounding."""
 
 
 class Product(Planar):
@@ -68,6 +69,6 @@ class Product(Planar):
 
 @torch.no_grad()
 def _lean(interval: Interval) -> Tensor:
-    """From 1 where all is positive to -1 where all is negative; NaN, which is less than nothing, for zero alone."""
+    """From 1 where all is positive to -1 where all is negative; NaN, with which no plane is turned, for zero alone."""
     low, high = interval
     return ((low + high) / (high - low)).clamp(-1.0, 1.0)
