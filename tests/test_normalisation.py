@@ -99,19 +99,32 @@ def test_what_overflows_is_unknown_and_says_where(norm):
         sparring.bound(module, Region(CENTER.float(), 1.0), "crown")
 
 
+class Written(nn.Module):
+    """A linear layer, and its outputs over their root mean square."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.layer(x)
+        return found * torch.rsqrt(found.square().mean(1, keepdim=True) + 1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_lines_go_below_zero_a_root_takes_what_boxes_know(method):
+    """The lines below squares do in a wide region, and the root of a negative number is unknown."""
+    torch.manual_seed(0)
+    written = Written().double()
+    lower, upper = sparring.bound(written, Region(CENTER, 1.0), method)
+    values = written(CENTER + 2 * torch.rand(100, *CENTER.shape).double() - 1)
+    assert ((lower <= values) & (values <= upper)).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_normalisation_by_size_is_bounded_as_its_formula(method):
-    class Written(nn.Module):
-        def __init__(self, layer: nn.Linear) -> None:
-            super().__init__()
-            self.layer = layer
-
-        def forward(self, x: Tensor) -> Tensor:
-            found = self.layer(x)
-            return found * torch.rsqrt(found.square().mean(1, keepdim=True) + 1e-3)
-
     torch.manual_seed(0)
-    written = Written(nn.Linear(8, 6).double())
+    written = Written().double()
     module = nn.Sequential(written.layer, nn.RMSNorm(6, eps=1e-3, elementwise_affine=False))
     for one, other in zip(
         *(sparring.bound(part, Region(CENTER, 0.05), method) for part in (module, written)), strict=True
