@@ -12,6 +12,7 @@ import argparse
 import itertools
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -44,7 +45,7 @@ class Block(nn.Module):
         if self.order == "behind":
             return x + self.norm(self.second(torch.relu(self.first(x))))
         if self.order == "at the end":
-            return self.norm(x + self.second(torch.relu(self.first(x))))  # type: ignore[no-any-return]
+            return self.norm(x + self.second(torch.relu(self.first(x))))
         if self.order == "alone":
             return x + self.norm(torch.relu(self.first(x)))
         return torch.relu(self.norm(x + self.first(x)))
@@ -80,7 +81,7 @@ def main() -> None:
         row = {"radius": radius, "method": method, "mean": mean, "least": min(shares), "greatest": max(shares)}
         print(" ".join(f"{name} {part:.4f}" if isinstance(part, float) else part for name, part in row.items()))
         found.append(row)
-    record(options.out, {"networks": len(ORDERS) * options.seeds, "shares": found})
+    record(options.out, {"auto_LiRPA": version("auto_LiRPA"), "networks": len(ORDERS) * options.seeds, "shares": found})
 
 
 if __name__ == "__main__":

@@ -179,10 +179,12 @@ def _fault(node: Any, method: str) -> str:
 
 def _is_odd(exponent: Any) -> bool:
     """Whether a node holds an odd whole number."""
+    import torch
+
     while exponent.inputs:
         exponent = exponent.inputs[0]
     value = getattr(exponent, "value", None)
-    return value is not None and bool((value % 2 == 1).all() if hasattr(value, "all") else value % 2 == 1)
+    return value is not None and bool((torch.as_tensor(value) % 2 == 1).all())
 
 
 Computed = tuple["Tensor", "Tensor"]

@@ -44,6 +44,13 @@ def _log_summed(tracing: Tracing, path: str, parts: list[Ref]) -> Ref:
     return tracing.add(LogSum(path, tuple(part.place for part in parts), parts[0].shape), *parts)
 
 
+def _log_summed_over(tracing: Tracing, path: str, x: Ref, dim: int) -> Ref:
+    """Over one dimension, which stays with width 1; it counts the batch as 0."""
+    return _log_summed(
+        tracing, path, [sliced(tracing, path, x, dim, slice(spot, spot + 1)) for spot in range(x.shape[dim - 1])]
+    )
+
+
 def _odds(tracing: Tracing, path: str, x: Ref) -> Ref:
     """`x_i - log sum_{j != i} exp(x_j)` over the last dimension."""
     parts = [tracing.add(Rolled(path, x.place, x.shape, shift), x) for shift in range(1, x.shape[-1])]
@@ -73,9 +80,7 @@ def _log_softmax(
     def of_last(x: Ref) -> Ref:
         if x.shape[-1] == 1:
             return scaled(tracing, path, x, constant(tracing, x, 0.0), None)
-        wide = len(x.shape)
-        parts = [sliced(tracing, path, x, wide, slice(spot, spot + 1)) for spot in range(x.shape[-1])]
-        total = expanded(tracing, path, _log_summed(tracing, path, parts), x.shape)
+        total = expanded(tracing, path, _log_summed_over(tracing, path, x, len(x.shape)), x.shape)
         return _rounded(tracing, path, added(tracing, path, x, total, -1), x, within=_shares)
 
     return _over_last(tracing, path, input, dim, dtype, of_last)
@@ -86,9 +91,7 @@ def _log_sum(tracing: Tracing, path: str, input: Ref, dim: Any, keepdim: bool = 
     if len(dims) != 1:
         raise tracing.refuse(f"{tracing.doing} over {len(dims)} dimensions")
     place = inner(tracing, input, dims[0])
-    parts = [sliced(tracing, path, input, place, slice(spot, spot + 1)) for spot in range(input.shape[place - 1])]
-    total = _log_summed(tracing, path, parts)
-    found = _rounded(tracing, path, total, input, place)
+    found = _rounded(tracing, path, _log_summed_over(tracing, path, input, place), input, place)
     return found if keepdim else reshaped(tracing, path, found, (*input.shape[: place - 1], *input.shape[place:]))
 
 
@@ -103,8 +106,8 @@ def _shares(result: Interval, x: Interval) -> Interval:
 def _without(x: Tensor) -> Tensor:
     """`log sum_{j != i} exp(x_j)` over the last dimension."""
     count = x.shape[-1]
-    others = ~torch.eye(count, dtype=torch.bool, device=x.device)
-    return x.unsqueeze(-2).expand(*x.shape[:-1], count, count).masked_fill(~others, -torch.inf).logsumexp(-1)
+    own = torch.eye(count, dtype=torch.bool, device=x.device)
+    return x.unsqueeze(-2).masked_fill(own, -torch.inf).logsumexp(-1)
 
 
 def _rounded(
