@@ -8,6 +8,7 @@ coefficients pass. So the innermost loop is written in the compiler's own langua
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from numba.extending import intrinsic
 from sparring_plugins.propagation.kernels.compiling import exact_part
 from sparring_plugins.propagation.kernels.tables import LANES
 
-__all__ = ["product", "register", "sums_of_products"]
+__all__ = ["product", "register", "spread", "sums_of_products"]
 
 _INDEX = ir.IntType(64)
 _SUM = ("contract",)  # a product may be added without having been rounded
@@ -31,29 +32,32 @@ def register() -> int:
     return LANES if features.get("avx512f") else LANES // 2
 
 
-def _tile(height: int, width: int) -> Any:
-    """`out = rows matrix`, or `out += rows matrix`, for so many rows and so many registers of columns."""
+def _tile(height: int, width: int, absolute: bool) -> Any:
+    """`out = rows matrix`, or `out += rows matrix`, for so many rows and so many registers of columns.
+
+    Where `absolute`, with the matrix's absolute values: taking these is work for the units that multiply.
+    """
 
     @intrinsic
     def tile(
-        typing_context: Any, rows: Any, matrix: Any, out: Any, depth: Any, lines: Any, steps: Any, masks: Any, like: Any
+        typing_context: Any, rows: Any, matrix: Any, out: Any, depth: Any, lines: Any, steps: Any, stay: Any, like: Any
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = context.get_value_type(signature.args[-1])
-            _generate(builder, kind, like.bitwidth, arguments, height, width)
+            _generate(builder, kind, like.bitwidth, arguments, height, width, absolute)
             return context.get_dummy_value()
 
         places = (types.int64,) * 5
-        return types.void(*places, types.UniTuple(types.int64, 3), types.UniTuple(types.int64, 2), like), generate
+        return types.void(*places, types.UniTuple(types.int64, 3), types.int64, like), generate
 
     return tile
 
 
-def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, width: int) -> None:
+def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, width: int, absolute: bool) -> None:
     """Code of one tile."""
     lanes = register() * 8 // bits
     vector, whole = ir.VectorType(kind, lanes), ir.VectorType(ir.IntType(bits), lanes)
-    rows, matrix, out, depth, places, steps, masks, _ = arguments
+    rows, matrix, out, depth, places, steps, stay, _ = arguments
     row_step, out_step, depth_step = (builder.extract_value(steps, place) for place in range(3))
     places = builder.inttoptr(places, _INDEX.as_pointer())
     rows, matrix, out = (builder.inttoptr(place, kind.as_pointer()) for place in (rows, matrix, out))
@@ -68,20 +72,23 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, w
         bit = builder.load(at(start, offset, whole), align=bits // 8)
         return builder.bitcast(builder.and_(bit, mask), vector)
 
-    keep, stay = (
-        _spread(builder, builder.trunc(mask, whole.element) if bits < 64 else mask, whole)
-        for mask in (builder.extract_value(masks, place) for place in range(2))
-    )
+    stay = spread(builder, builder.trunc(stay, whole.element) if bits < 64 else stay, whole)
+    but_sign = ir.Constant(whole, [ir.Constant(whole.element, (1 << (bits - 1)) - 1)] * lanes)
     lines = [builder.mul(row_step, _INDEX(row)) for row in range(height)]
     cells = [(row, column) for row in range(height) for column in range(width)]
     before = [masked(out, place(*cell), stay) for cell in cells]
 
-    def factors(turn: Any) -> list[tuple[Any, Any]]:
+    def factors(turn: Any) -> Iterator[tuple[Any, Any]]:
         base = builder.load(builder.gep(places, [turn]))
-        loaded = [masked(matrix, builder.add(base, _INDEX(column * lanes)), keep) for column in range(width)]
+        starts = [builder.add(base, _INDEX(column * lanes)) for column in range(width)]
+        if absolute:
+            loaded = [masked(matrix, start, but_sign) for start in starts]
+        else:
+            loaded = [builder.load(at(matrix, start, vector), align=bits // 8) for start in starts]
         along = builder.mul(turn, depth_step)
-        given = [_spread(builder, builder.load(at(rows, builder.add(line, along), kind)), vector) for line in lines]
-        return [(given[row], loaded[column]) for row, column in cells]
+        for line in lines:
+            given = spread(builder, builder.load(at(rows, builder.add(line, along), kind)), vector)
+            yield from [(given, column) for column in loaded]
 
     after = sums_of_products(builder, before, depth, 1, factors)
     for cell, found in zip(cells, after, strict=True):
@@ -96,7 +103,8 @@ def sums_of_products(builder: Any, before: list[Any], depth: Any, step: int, fac
         before: vectors that the sums begin with.
         depth: where counting ends, from 0 on; at least one turn is made.
         step: how far it goes each turn.
-        factors: `factors(turn)` gives the two of each sum.
+        factors: `factors(turn)` gives the two of each sum, which is added to before the next two are made: loaded
+            too soon, they would take the registers of sums.
     """
     entry, loop, done = builder.block, builder.append_basic_block("depth"), builder.append_basic_block("done")
     builder.branch(loop)
@@ -115,7 +123,7 @@ def sums_of_products(builder: Any, before: list[Any], depth: Any, step: int, fac
     return after
 
 
-def _spread(builder: Any, value: Any, vector: Any) -> Any:
+def spread(builder: Any, value: Any, vector: Any) -> Any:
     """One number in all lanes."""
     nothing = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.IntType(32)(0))
@@ -127,30 +135,36 @@ def _bands(most: int, many: Any, six: Any, four: Any, two: Any, one_row: Any) ->
 
     @exact_part
     def band(
-        rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, masks: Any,
+        rows: int, matrix: int, out: int, count: int, depth: int, places: int, steps: Any, size: int, stay: int,
         one: Any,
     ) -> None:  # fmt: skip
         while count > 0:
             high = 6 if count >= 6 and count != 8 else 4 if count >= 4 else 2 if count >= 2 else 1
             if count >= most:
                 high = most
-                many(rows, matrix, out, depth, places, steps, masks, one)
+                many(rows, matrix, out, depth, places, steps, stay, one)
             elif high == 6:
-                six(rows, matrix, out, depth, places, steps, masks, one)
+                six(rows, matrix, out, depth, places, steps, stay, one)
             elif high == 4:
-                four(rows, matrix, out, depth, places, steps, masks, one)
+                four(rows, matrix, out, depth, places, steps, stay, one)
             elif high == 2:
-                two(rows, matrix, out, depth, places, steps, masks, one)
+                two(rows, matrix, out, depth, places, steps, stay, one)
             else:
-                one_row(rows, matrix, out, depth, places, steps, masks, one)
+                one_row(rows, matrix, out, depth, places, steps, stay, one)
             count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
 
     return band
 
 
-_band = _bands(12, *(_tile(height, 1) for height in (12, 6, 4, 2, 1)))
-_wide_band = _bands(6, *(_tile(height, 2) for height in (6, 6, 4, 2, 1)))
-"""Of one register of columns, and of two; a tile of twelve rows fills as many registers as one of six rows of two."""
+MOST = 12 if register() == LANES else 6
+"""Rows of a tile of two registers of columns: their sums fill three quarters of the registers there are."""
+_band, _sizes_band = (
+    _bands(12, *(_tile(height, 1, absolute) for height in (12, 6, 4, 2, 1))) for absolute in (False, True)
+)
+_wide_band, _wide_sizes_band = (
+    _bands(MOST, *(_tile(height, 2, absolute) for height in (MOST, 6, 4, 2, 1))) for absolute in (False, True)
+)
+"""Of one register of columns, and of two."""
 
 
 @exact_part
@@ -170,16 +184,15 @@ def product(
         size: bytes of a number.
         fresh: whether `out` is overwritten; else products are added to what is there.
     """
-    keep, stay = -1, 0 if fresh else -1
-    if absolute:
-        keep = 0x7FFFFFFF if size == 4 else 0x7FFFFFFFFFFFFFFF
-    masks = keep, stay
-    column, wide = 0, register // size
+    column, wide, stay = 0, register // size, 0 if fresh else -1
     while column < columns:
-        there, to = matrix + size * column, out + size * column
-        if column + wide < columns:
-            _wide_band(rows, there, to, count, depth, places, steps, size, masks, one)
-            column += 2 * wide
+        there, to, pair = matrix + size * column, out + size * column, column + wide < columns
+        if pair and absolute:
+            _wide_sizes_band(rows, there, to, count, depth, places, steps, size, stay, one)
+        elif pair:
+            _wide_band(rows, there, to, count, depth, places, steps, size, stay, one)
+        elif absolute:
+            _sizes_band(rows, there, to, count, depth, places, steps, size, stay, one)
         else:
-            _band(rows, there, to, count, depth, places, steps, size, masks, one)
-            column += wide
+            _band(rows, there, to, count, depth, places, steps, size, stay, one)
+        column += 2 * wide if pair else wide
