@@ -128,6 +128,8 @@ def _packed(graph: Graph, dtype: torch.dtype, many: bool, rows: int | None) -> P
         if isinstance(node, Elementwise):
             row[tables.LINES] = packing.take(4 * packing.samples * size)
             parts[place, :2] = tiny(size + len(graph.nodes), dtype), gamma(size + len(graph.nodes), dtype)
+            if row[tables.KIND] == tables.RELU and [kinds[user] for user in users[place]] == [tables.LINEAR]:
+                packing.chosen(row, chunk)
         elif isinstance(node, Affine):
             curves = [user for user in users[place] if isinstance(nodes[user], Elementwise)]
             row[tables.UNSURE] = not curves
@@ -163,8 +165,14 @@ class _Packing(Room):
         row[tables.STEP] = full(size, self._lanes)
         row[tables.BOX] = self.take(3 * self.samples * size)
         row[tables.ROWS] = self.take(2 * chunk * int(row[tables.STEP]))
-        row[tables.BIAS] = row[tables.PACKED] = row[tables.TURNED] = -1
+        row[tables.BIAS] = row[tables.PACKED] = row[tables.TURNED] = row[tables.CHOSEN] = -1
         self.widest = max(self.widest, 10 * self.samples * int(row[tables.STEP]))
+
+    def chosen(self, row: Table, chunk: int) -> None:
+        """What a ReLU has whose rows come from a linear step alone; its rows go on through another with a bias."""
+        below = self._table[row[tables.FIRST]]
+        if self.samples > 1 and below[tables.KIND] == tables.LINEAR and below[tables.BIAS] >= 0:
+            row[tables.CHOSEN] = self.take((int(row[tables.SIZE]) + 1 + tables.MORE) * full(2 * chunk, self._lanes))
 
     def matrix(self, row: Table, node: Linear | Conv) -> None:
         """What layers with weights have beside."""

@@ -71,6 +71,7 @@ def _plan(program: Program, lanes: int, kept: Kept, batch: int, count: int, shar
     table, room, block = program.table.copy(), Room(program.total), program.samples
     sizes, top = [int(size) for size in table[:, tables.SIZE]], len(table) - 2
     table[:, tables.APART] = [apart(size, lanes) for size in sizes]
+    table[:, tables.CHOSEN] = -1  # rows are kept as they lie
     widest, depths = max(sizes[: top + 1]), [np.zeros(0, np.int64)]
     lines = max(table[: top + 1, tables.APART])
     areas = [room.take(block * count * int(lines)) for _ in range(2)]

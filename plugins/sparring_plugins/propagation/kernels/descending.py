@@ -10,13 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import carray
 
-from sparring_plugins.propagation.kernels.alive import alive
 from sparring_plugins.propagation.kernels.compiling import exact_part, number, sum_part, view_of
 from sparring_plugins.propagation.kernels.convolving import rows_through_convolution
-from sparring_plugins.propagation.kernels.dots import chosen_product, pays
 from sparring_plugins.propagation.kernels.moving import absolute_dot, along, along_past, dot, middle_and_width
 from sparring_plugins.propagation.kernels.tables import (
     BACK,
@@ -29,8 +26,6 @@ from sparring_plugins.propagation.kernels.tables import (
     LINEAR,
     LINES,
     MEAN,
-    PACKED,
-    RELU,
     ROWS,
     SECOND,
     SIZE,
@@ -39,12 +34,10 @@ from sparring_plugins.propagation.kernels.tables import (
     TURNED,
     UNSURE,
 )  # fmt: skip
+from sparring_plugins.propagation.kernels.thinning import apart_from_registers, matrix_of, only_alive
 from sparring_plugins.propagation.kernels.tiles import product
 
 __all__ = ["descend", "put_rows", "put_units"]
-
-ALONE = 2
-"""Columns beyond full registers that are as quick one by one."""
 
 
 @exact_part
@@ -113,7 +106,7 @@ def descend(
             else:
                 if not counted[step] or table[step, UNSURE]:
                     _count(step, count, given, sample, state, one)
-                _through_affine(step, count, given, sample, here, work, register, one)
+                _through_affine(step, count, given, sample, state, work, register, one)
     here[0] = False
     source, zero, coarse = table[0], one - one, number(common[8], one)
     for place in range(count):
@@ -172,26 +165,22 @@ def _count(step: int, count: int, given: Any, sample: int, state: Any, one: Any)
 
 @exact_part
 def _through_affine(
-    step: int, count: int, given: Any, sample: int, here: Any, work: int, register: int, one: Any
+    step: int, count: int, given: Any, sample: int, state: Any, work: int, register: int, one: Any
 ) -> None:
     """Rows times the matrix, added to what stands at the inputs."""
-    table, parts, _, weights, space, base, _, places = given
-    row = table[step]
+    table, parts, _, _, space, base, _, places = given
+    row, here = table[step], state[3]
     source = table[row[FIRST]]
     if row[KIND] == LINEAR:
         start, size, fresh = base, space.itemsize, not here[row[FIRST]]
+        if fresh and only_alive(step, count, given, sample, state, work, register, one):
+            return
         here[row[FIRST]] = True
-        if fresh and row[TURNED] >= 0 and source[KIND] == RELU:
-            chosen = _alive(table[source[FIRST]], sample, given, work, one)
-            if pays(chosen.size, source[SIZE], row[SIZE], register // size):
-                _to_alive(row, source, chosen, count, given, one)
-                return
-        matrix = weights[step, 0] if row[PACKED] < 0 else start + size * row[PACKED]
-        over = source[SIZE] % (register // size)
-        alone = over if row[TURNED] >= 0 and over <= ALONE else 0
+        alone = apart_from_registers(row, source, register // size)
         product(
-            start + size * row[ROWS], matrix, start + size * source[ROWS], count, row[SIZE], source[SIZE] - alone,
-            places + 8 * row[BACK], (row[STEP], source[STEP], 1), register, size, False, fresh, one,
+            start + size * row[ROWS], matrix_of(step, given), start + size * source[ROWS], count, row[SIZE],
+            source[SIZE] - alone, places + 8 * row[BACK], (row[STEP], source[STEP], 1), register, size, False, fresh,
+            one,
         )  # fmt: skip
         if alone > 0:
             _last_columns(row, source, alone, count, space, fresh, one)
@@ -205,30 +194,6 @@ def _through_affine(
         _share_out(row, table[row[SECOND]], count, space, number(parts[step, 4], one), one)
     else:
         _spread_out(row, source, count, space, number(parts[step, 3], one), one)
-
-
-@exact_part
-def _alive(below: Any, sample: int, given: Any, work: int, one: Any) -> Any:
-    """Units of the affine step before a ReLU that may be positive there, or whose ends are no numbers."""
-    _, _, _, _, space, base, samples, _ = given
-    n, size, to = below[SIZE], space.itemsize, base + space.itemsize * work
-    low, high = below[BOX] + sample * n, below[BOX] + (samples + sample) * n
-    some = alive(base + size * low, base + size * high, n, to, size, one)
-    return carray(view_of(to, np.int64(0)), (some,))
-
-
-@exact_part
-def _to_alive(row: Any, source: Any, chosen: Any, count: int, given: Any, one: Any) -> None:
-    """Rows times the matrix for chosen columns; the others are zero, as the ReLU there is."""
-    _, _, _, _, space, base, _, _ = given
-    size, zero = space.itemsize, one - one
-    space[source[ROWS] : source[ROWS] + count * source[STEP]] = zero
-    for place in range(count if row[SIZE] < row[STEP] else 0):
-        space[row[ROWS] + place * row[STEP] + row[SIZE] : row[ROWS] + (place + 1) * row[STEP]] = zero
-    chosen_product(
-        base + size * row[ROWS], base + size * row[TURNED], base + size * source[ROWS], count, row[SIZE], chosen,
-        (row[STEP], source[STEP]), row[STEP], size, one,
-    )  # fmt: skip
 
 
 @exact_part

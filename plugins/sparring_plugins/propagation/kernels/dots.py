@@ -2,7 +2,7 @@
 
 A tile of `tiles.product` takes columns as they lie, a register at a time. Where many are not wanted (units behind which
 a curve is flat), each of the others is a product of two lines here: a tile of sums stays in registers while these pass,
-and in the end each sum's parts are added up.
+and in the end each sum's parts are added up. They are written where they belong, or turned round and close together.
 """
 # numba and llvmlite have no type stubs
 # mypy: disable-error-code="import-untyped,no-untyped-call,untyped-decorator,misc"
@@ -19,7 +19,7 @@ from sparring_plugins.propagation.kernels.compiling import exact_part
 from sparring_plugins.propagation.kernels.tables import LANES
 from sparring_plugins.propagation.kernels.tiles import register, sums_of_products
 
-__all__ = ["chosen_product", "pays"]
+__all__ = ["chosen_product", "pays", "turned_product"]
 
 _INDEX = ir.IntType(64)
 WIDTH = 2
@@ -31,14 +31,14 @@ _Sums = tuple[Any, list[int]]
 """A vector, and which sum stands, or has parts, in each of its lanes."""
 
 
-def _tile(height: int) -> Any:
-    """Products of so many rows with `WIDTH` lines."""
+def _tile(height: int, turned: bool) -> Any:
+    """Products of so many rows with `WIDTH` lines, those of one line behind each other where they are `turned`."""
 
     @intrinsic
     def tile(typing_context: Any, rows: Any, lines: Any, out: Any, depth: Any, steps: Any, like: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind = context.get_value_type(signature.args[-1])
-            _generate(builder, kind, like.bitwidth, arguments, height)
+            _generate(builder, kind, like.bitwidth, arguments, height, turned)
             return context.get_dummy_value()
 
         pair = types.UniTuple(types.int64, WIDTH)
@@ -47,7 +47,7 @@ def _tile(height: int) -> Any:
     return tile
 
 
-def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int) -> None:
+def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int, turned: bool) -> None:
     lanes = register() * 8 // bits
     vector = ir.VectorType(kind, lanes)
     rows, lines, out, depth, steps, _ = arguments
@@ -67,7 +67,13 @@ def _generate(builder: Any, kind: Any, bits: int, arguments: Any, height: int) -
 
     cells = [(row, line) for row in range(height) for line in range(WIDTH)]
     after = sums_of_products(builder, [ir.Constant(vector, None)] * len(cells), depth, lanes, factors)
-    for vector, owners in _added_up(builder, after, lanes, 128 // bits):
+    found = _added_up(builder, after, lanes, 128 // bits)
+    if turned:
+        for line in range(WIDTH):
+            sums = _picked(builder, found, [cells.index((row, line)) for row in range(height)])
+            builder.store(sums, builder.bitcast(out[line], sums.type.as_pointer()), align=bits // 8)
+        return
+    for vector, owners in found:
         for lane, owner in enumerate(owners):
             if owner != NONE:
                 row, line = cells[owner]
@@ -90,6 +96,23 @@ def _added_up(builder: Any, parts: list[Any], lanes: int, block: int) -> list[_S
     return found
 
 
+def _picked(builder: Any, found: list[_Sums], wanted: list[int]) -> Any:
+    """One vector of these sums."""
+    order, whole = range(len(wanted)), None
+    for vector, owners in found:
+        lanes = [owners.index(number) if number in owners else NONE for number in wanted]
+        part = builder.shuffle_vector(vector, vector, _places([max(lane, 0) for lane in lanes]))
+        if whole is not None:
+            there = [place if lane == NONE else place + len(wanted) for place, lane in zip(order, lanes, strict=True)]
+            part = builder.shuffle_vector(whole, part, _places(there))
+        whole = part
+    return whole
+
+
+def _places(lanes: list[int]) -> Any:
+    return ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+
+
 def _even_chunks(chunk: int, around: int, lanes: int) -> list[int]:
     """Of two vectors the chunks at even places, those of one block (`around`) together.
 
@@ -103,31 +126,58 @@ def _even_chunks(chunk: int, around: int, lanes: int) -> list[int]:
 def _merged(builder: Any, first: _Sums, second: _Sums, order: list[int], chunk: int) -> _Sums:
     """Chunks at even places added to those at odd ones."""
     shuffled = [
-        builder.shuffle_vector(first[0], second[0], ir.Constant(ir.VectorType(ir.IntType(32), len(order)), places))
+        builder.shuffle_vector(first[0], second[0], _places(places))
         for places in (order, [lane + chunk for lane in order])
     ]
     return builder.fadd(*shuffled), [(first[1] + second[1])[lane] for lane in order]
 
 
-def _band(height: int) -> Any:
+def _band(height: int, turned: bool) -> Any:
     """Products of so many rows with all lines that are chosen; the last one is taken twice where it has no other."""
-    tile = _tile(height)
+    tile = _tile(height, turned)
 
     @exact_part
     def band(
         rows: int, matrix: int, out: int, depth: int, chosen: Any, steps: Any, apart: int, size: int, one: Any
     ) -> None:
         for place in range(0, chosen.size, WIDTH):
-            first, second = chosen[place], chosen[min(place + 1, chosen.size - 1)]
+            other = min(place + 1, chosen.size - 1)
+            first, second = chosen[place], chosen[other]
             lines = matrix + size * apart * first, matrix + size * apart * second
-            tile(rows, lines, (out + size * first, out + size * second), depth, steps, one)
+            to = (place * steps[1], other * steps[1]) if turned else (first, second)
+            tile(rows, lines, (out + size * to[0], out + size * to[1]), depth, steps, one)
 
     return band
 
 
 MOST, FEW, PAIR = 12 if register() == LANES else 6, 6, 2
 """Rows of a tile. The most fill three quarters of the registers with their sums; a row comes with its negative."""
-_most, _few, _pair = (_band(height) for height in (MOST, FEW, PAIR))
+
+
+def _bands(turned: bool) -> Any:
+    """Products of all rows."""
+    most, few, pair = (_band(height, turned) for height in (MOST, FEW, PAIR))
+
+    @exact_part
+    def bands(
+        rows: int, matrix: int, out: int, count: int, depth: int, chosen: Any, steps: Any, apart: int, size: int,
+        one: Any,
+    ) -> None:  # fmt: skip
+        while count > 0:
+            high = MOST if count >= MOST else FEW if count >= FEW else PAIR
+            if high == MOST:
+                most(rows, matrix, out, depth, chosen, steps, apart, size, one)
+            elif high == FEW:
+                few(rows, matrix, out, depth, chosen, steps, apart, size, one)
+            else:
+                pair(rows, matrix, out, depth, chosen, steps, apart, size, one)
+            count, rows = count - high, rows + size * high * steps[0]
+            out += size * high * (1 if turned else steps[1])
+
+    return bands
+
+
+_as_they_lie, _turned = _bands(False), _bands(True)
 
 
 @exact_part
@@ -150,12 +200,12 @@ def chosen_product(
         apart: the same for lines of the matrix.
         size: bytes of a number.
     """
-    while count > 0:
-        high = MOST if count >= MOST else FEW if count >= FEW else PAIR
-        if high == MOST:
-            _most(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        elif high == FEW:
-            _few(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        else:
-            _pair(rows, matrix, out, depth, chosen, steps, apart, size, one)
-        count, rows, out = count - high, rows + size * high * steps[0], out + size * high * steps[1]
+    _as_they_lie(rows, matrix, out, count, depth, chosen, steps, apart, size, one)
+
+
+@exact_part
+def turned_product(
+    rows: int, matrix: int, out: int, count: int, depth: int, chosen: Any, steps: Any, apart: int, size: int, one: Any
+) -> None:
+    """Write `matrix[chosen] rows.T` to `out`, whose lines are the second of `steps` apart; else as `chosen_product`."""
+    _turned(rows, matrix, out, count, depth, chosen, steps, apart, size, one)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
-    "ABOVE", "ACROSS", "APART", "ASIDE", "BACK", "BEHIND", "BIAS", "BOX", "BOX_ON", "CENTRED", "CHANNELS", "COLUMNS",
-    "CONVOLUTION", "CURVE", "DEPTHS", "FILTERS", "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE", "KIND",
-    "LANES", "LINEAR", "LINES", "MEAN", "NORMS", "OUT_HIGH", "OUT_WIDE", "PACKED", "PANELS", "RELU", "ROWS", "ROWS_ON",
-    "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE", "SUM", "SUMS", "TANH", "THERE", "TIGHTENED",
-    "TURNED", "UNSURE", "WIDE",
+    "ABOVE", "ACROSS", "APART", "ASIDE", "BACK", "BEHIND", "BIAS", "BOX", "BOX_ON", "CENTRED", "CHANNELS", "CHOSEN",
+    "COLUMNS", "CONVOLUTION", "CURVE", "DEPTHS", "FILTERS", "FIRST", "HIGH", "INPUT", "KERNEL_HIGH", "KERNEL_WIDE",
+    "KIND", "LANES", "LINEAR", "LINES", "MEAN", "MORE", "NORMS", "OUT_HIGH", "OUT_WIDE", "PACKED", "PANELS", "RELU",
+    "ROWS", "ROWS_ON", "SECOND", "SIGMOID", "SIZE", "STEP", "STRIDE_HIGH", "STRIDE_WIDE", "SUM", "SUMS", "TANH",
+    "THERE", "TIGHTENED", "TURNED", "UNSURE", "WIDE",
 ]  # fmt: skip
 
 INPUT, LINEAR, CONVOLUTION, SUM, MEAN, CENTRED, RELU, TANH, SIGMOID = range(9)
@@ -39,6 +39,10 @@ kept behind a curve (0 for nowhere), and how far apart these lines lie, and thos
 step where its matrix lies in panels, where sums over samples, whether these are taken for the matrix turned round, and
 which of the places are those of the lines that they are taken of.
 """
-COLUMNS = 36
+CHOSEN = 36
+"""Where rows of chosen units stand, of a ReLU between two linear steps that stands alone on the one below; else -1."""
+COLUMNS = 37
+MORE = 2
+"""Columns of a matrix beyond full registers that are as quick one by one."""
 LANES = 64
 """Bytes of the widest registers: rows of coefficients, and lines of packed matrices, begin a multiple of it apart."""
