@@ -53,13 +53,34 @@ class Dueling(nn.Module):
         return self.value(x) + advantage - advantage.mean(1, keepdim=True)
 
 
+class Divided(nn.Module):
+    """What is written as a formula: over a root mean square, a norm, a standard deviation, a sum of exponentials."""
+
+    FORMS = (
+        lambda x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-5),
+        lambda x: x / (x.norm(dim=1, keepdim=True) + 1e-3),
+        lambda x: (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + 1e-3).sqrt(),
+        lambda x: x.exp() / x.exp().sum(1, keepdim=True),
+        nn.functional.normalize,
+        lambda x: nn.functional.normalize(x, 1.0),
+    )
+
+    def __init__(self, form: int) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One of the forms."""
+        return self.FORMS[self.form](x)
+
+
 def _pick(rng: np.random.Generator, choices: tuple) -> object:
     return choices[rng.integers(len(choices))]
 
 
 def _block(rng: np.random.Generator, width: int) -> nn.Module:
     """A part that keeps the width."""
-    kind = rng.integers(7)
+    kind = rng.integers(8)
     activation = _pick(rng, ACTIVATIONS)()
     if kind < 3:
         return nn.Sequential(nn.Linear(width, width), activation)
@@ -67,6 +88,8 @@ def _block(rng: np.random.Generator, width: int) -> nn.Module:
         return Residual(nn.Sequential(nn.Linear(width, width), activation, nn.Linear(width, width)))
     if kind == 4:
         return Gated(width)
+    if kind == 7:
+        return Divided(int(rng.integers(len(Divided.FORMS))))
     if kind == 5:
         return nn.Sequential(_pick(rng, (nn.LayerNorm, nn.RMSNorm))(width), activation)
     return nn.Sequential(_batch_norm(rng, nn.BatchNorm1d(width)), activation)
@@ -82,7 +105,10 @@ def _batch_norm(rng: np.random.Generator, layer: nn.Module) -> nn.Module:
 
 def _image_network(rng: np.random.Generator, outputs: int) -> tuple[nn.Module, tuple[int, ...]]:
     channels, size = int(rng.integers(1, 3)), int(rng.integers(5, 8))
-    pool = _pick(rng, (lambda: nn.MaxPool2d(2), lambda: nn.AvgPool2d(2), nn.Identity))()
+    pool = _pick(rng, (
+        lambda: nn.MaxPool2d(2), lambda: nn.AvgPool2d(2), lambda: nn.AvgPool2d(3, 2, 1, True, False), nn.Identity,
+        lambda: nn.GroupNorm(1, 3), lambda: nn.GroupNorm(3, 3),
+    ))()  # fmt: skip
     stride = int(rng.integers(1, 3))
     body = nn.Sequential(
         nn.Conv2d(channels, 3, 3, stride, padding=int(rng.integers(2))), _pick(rng, ACTIVATIONS)(), pool, nn.Flatten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -207,6 +208,33 @@ def _normalised_images(m: Any, x: Tensor) -> Tensor:
     return F.layer_norm(torch.relu(m.conv(x)), (4, 4), None, None).flatten(1)
 
 
+def _spreads(m: Any, x: Tensor) -> Tensor:
+    """Standard deviations and variances, of which some may vanish."""
+    y = m.first(x)
+    parts, z = [(y - y.mean(1, keepdim=True)) / (y.std(1, keepdim=True) + 0.1)], y.reshape(-1, 2, 3)
+    parts += [z.var(1), z.var((1, 2), keepdim=True).flatten(1), torch.std(z, -1, correction=0)]
+    variance, mean = torch.var_mean(z, 2, keepdim=True)
+    return torch.cat([*parts, ((z - mean) * torch.rsqrt(variance + 0.1)).flatten(1)], 1)
+
+
+def _norms(m: Any, x: Tensor) -> Tensor:
+    y = m.first(x).reshape(-1, 2, 3)
+    parts = [y.norm(dim=2), torch.norm(y, 1, 1), torch.linalg.vector_norm(y, math.inf, (1, 2), keepdim=True).flatten(1)]
+    return torch.cat([*parts, (y / (torch.linalg.norm(y, dim=1, keepdim=True) + 0.1)).flatten(1)], 1)
+
+
+def _unit_vectors(m: Any, x: Tensor) -> Tensor:
+    y = m.first(x).reshape(-1, 2, 3)
+    return torch.cat([F.normalize(y, dim=2), F.normalize(y, 1.0), F.normalize(y, math.inf, -1, 0.2)], 1).flatten(1)
+
+
+def _groups(m: Any, x: Tensor) -> Tensor:
+    y = m.group(m.conv(x))
+    return torch.cat(
+        [F.group_norm(y, 1, eps=0.1), m.instance(y), F.instance_norm(y, m.mean, m.var, None, None, False)], 1
+    ).flatten(1)
+
+
 def _image(name: str, *layers: Callable[[], nn.Module], size: int = 6, channels: int = 2) -> Network:
     return Network(name, (channels, size, size), lambda: nn.Sequential(*(make() for make in layers), nn.Flatten()))
 
@@ -251,6 +279,13 @@ NETWORKS: list[Network] = [
     _image("batch-norm-2d", _conv, lambda: _normed(nn.BatchNorm2d(3)), nn.ReLU),
     _image("average-pool", _conv, nn.ReLU, lambda: nn.AvgPool2d(2)),
     _image("average-pool-overlapping", _conv, nn.ReLU, lambda: nn.AvgPool2d(3, stride=2, padding=1)),
+    _image("average-pool-ceil", _conv, nn.ReLU, lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False)),
+    _image("average-pool-divisor", _conv, lambda: nn.AvgPool2d((4, 2), (3, 1), ceil_mode=True, divisor_override=3)),
+    Network("average-pool-1d", (2, 6), lambda: nn.Sequential(
+        nn.Conv1d(2, 3, 2), nn.AvgPool1d(3, 2, 1, True, False), nn.Flatten())),
+    _steps("groups", _groups, (1, 3, 3), conv=lambda: nn.Conv2d(1, 4, 2), group=lambda: _weighted(nn.GroupNorm(2, 4)),
+           instance=lambda: _weighted(nn.InstanceNorm2d(4, affine=True)), mean=lambda: torch.randn(4),
+           var=lambda: torch.rand(4) + 0.2),
     _image("average-pool-adaptive", _conv, nn.ReLU, lambda: nn.AdaptiveAvgPool2d(1)),
     _image("average-pool-adaptive-3", _conv, nn.ReLU, lambda: nn.AdaptiveAvgPool2d((3, None))),
     _image("max-pool", _conv, lambda: nn.MaxPool2d(2)),
@@ -288,6 +323,9 @@ NETWORKS: list[Network] = [
     _steps("quotients", _quotients, first=_linear(4, 4)),
     _steps("squares", _squares, first=_linear(4, 4)),
     _steps("unit-vector", _unit, first=_linear(4, 3)),
+    _steps("spreads", _spreads, first=_linear(4, 6)),
+    _steps("norms", _norms, first=_linear(4, 6)),
+    _steps("unit-vectors", _unit_vectors, first=_linear(4, 6)),
     _steps("gates", lambda m, x: m.first(x) * torch.sigmoid(m.second(x)), first=_linear(4, 3), second=_linear(4, 3)),
     _steps("swish-by-hand", lambda m, x: operator.mul(m.first(x), torch.sigmoid(m.first(x))), first=_linear(4, 3)),
     _steps("exponential", lambda m, x: torch.exp(m.first(x)) + torch.log(x[:, :3].abs() + 1), first=_linear(4, 3)),

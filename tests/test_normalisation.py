@@ -121,6 +121,54 @@ def test_where_lines_go_below_zero_a_root_takes_what_boxes_know(method):
     assert ((lower <= values) & (values <= upper)).all()
 
 
+FORMS = {
+    "rsqrt": lambda x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-6),
+    "sqrt": lambda x: x / torch.sqrt((x * x).sum(1, keepdim=True) / 6 + 1e-5),
+    "norm": lambda x: x / (x.norm(dim=1, keepdim=True) + 1e-5),
+    "largest": lambda x: x / (x.norm(p=math.inf, dim=1, keepdim=True) + 1e-5),
+    "variance": lambda x: (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True) + 1e-5).sqrt(),
+    "deviation": lambda x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True) + 1e-5),
+    "softmax": lambda x: torch.exp(8 * x) / torch.exp(8 * x).sum(1, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_has_a_sign_keeps_it_in_boxes_whatever_is_rounded(form, method, dtype):
+    """All of it may vanish in so wide a region, and what it is divided by is bounded by what is added alone."""
+
+    class Divided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return FORMS[form](self.layer(x))
+
+    torch.manual_seed(0)
+    module, center = Divided().to(dtype), CENTER.to(dtype)
+    lower, upper = sparring.bound(module, Region(center, 2.0), method)
+    values = module((center + 4 * torch.rand(200, *center.shape).to(dtype) - 2).flatten(0, 1)).view(200, 3, 6)
+    assert ((lower <= values) & (values <= upper)).all()
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, math.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_no_element_of_a_unit_vector_is_beyond_one(p, method):
+    class Unit(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.normalize(x, p)
+
+    for dtype, room in ((torch.float32, 1e-4), (torch.float64, 1e-12)):
+        module = nn.Sequential(nn.Linear(8, 6), Unit()).to(dtype)
+        lower, upper = sparring.bound(module, Region(CENTER.to(dtype), 3.0), "ibp")
+        assert (lower >= -1 - room).all()
+        assert (upper <= 1 + room).all()
+        lower, upper = sparring.bound(module, Region(CENTER.to(dtype), 1e-3), method)
+        assert (upper - lower < 0.1).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_normalisation_by_size_is_bounded_as_its_formula(method):
     torch.manual_seed(0)

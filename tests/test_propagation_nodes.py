@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from operation_networks import NETWORKS
-from sparring_plugins.propagation.affine import Linear
+from sparring_plugins.propagation.affine import Linear, Scale
+from sparring_plugins.propagation.curves import Exp, Rsqrt, Softplus, Sqrt, Square
 from sparring_plugins.propagation.graph import Graph
 from sparring_plugins.propagation.kept_graphs import graph_of
 from sparring_plugins.propagation.log_sums import LogSum
 from sparring_plugins.propagation.maxima import Maximum
 from sparring_plugins.propagation.nodes import Affine, Interval, Planar
 from sparring_plugins.propagation.products import Product
+from sparring_plugins.propagation.reductions import Reduced
 from sparring_plugins.propagation.rounding import gamma
 
 
@@ -239,3 +241,57 @@ def test_small_layers_have_the_box_and_error_of_any_affine_map(dtype):
     assert torch.allclose(error, wide, rtol=share, atol=0)
     for side, other in zip(box, wanted, strict=True):
         assert torch.allclose(side, other, rtol=share, atol=share)
+
+
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("signs", [1, -1, 0])
+def test_boxes_of_sums_hold_what_any_order_of_summation_gives(mean, signs):
+    """The ends of boxes from zero on are the sums of their ends, which err by a share of themselves."""
+    count = 3000
+    node = Reduced("", 0, (1,), (count,), (1,), True, mean)
+    draw = torch.Generator().manual_seed(0)
+    values = torch.randn(40, count, generator=draw)
+    values = values.abs() * signs if signs else values
+    low, high = values.clamp(max=0), values.clamp(min=0)
+    for box in (Interval(values, values), Interval(low, high)):
+        found = node.interval(box)
+        for point in box:
+            for terms in (point, point.flip(1), point.sort(1).values, point.sort(1, descending=True).values):
+                total = terms.cumsum(1)[:, -1:] / (count if mean else 1)  # one after the other
+                assert ((found.low <= total) & (total <= found.high)).all()
+    assert (node.interval(Interval(low.abs(), high.abs())).low >= 0).all()
+
+
+def test_boxes_of_scaled_values_err_by_a_share_of_each_end():
+    factor, shift = torch.tensor([3.0, 0.1, 0.0]), torch.tensor([1e-6, -0.7, 0.3])
+    node = Scale("", (0,), (3,), (3,), lambda: factor, lambda: shift)
+    values = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    wide = Interval(torch.zeros_like(values), values.abs() * 1e3)
+    for box in (Interval(values, values), wide):
+        found = node.interval(box)
+        for point in box:
+            for result in (point * factor + shift, torch.addcmul(shift, point, factor)):
+                assert ((found.low <= result) & (result <= found.high)).all()
+                nearby = torch.stack([torch.nextafter(result, torch.tensor(far)) for far in (-math.inf, math.inf)])
+                assert ((found.low <= nearby) & (nearby <= found.high)).all()
+    assert (node.interval(wide).low[:, 0] > 0.99e-6).all()
+
+
+@pytest.mark.parametrize("kind", [Square, Exp, Sqrt, Rsqrt, Softplus])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_boxes_of_curves_that_are_never_negative_leave_room_at_both_ends_and_keep_their_sign(kind, dtype):
+    """What torch gives may be one or two spacings beside the true value."""
+    curve, points = kind(), torch.linspace(0.01, 5, 1000, dtype=dtype)
+    far = points.new_tensor(math.inf)
+    for low, high in ((points, points), (points.new_full((1000,), 1e-3), points)):
+        below, above = curve.box(low, high)
+        ends = curve.image(low, high)
+        for _ in range(2):
+            ends = torch.nextafter(ends[0], -far), torch.nextafter(ends[1], far)
+        assert (below <= ends[0]).all()
+        assert (above >= ends[1]).all()
+        assert (below >= 0).all()
+    if kind in (Exp, Softplus):
+        assert (curve.box(points - 40, points)[0] >= 0).all()
+    if kind is not Softplus:  # of which errors are no share of the least value
+        assert (curve.box(points, points * 1e3)[0] >= curve.image(points, points * 1e3)[0] * (1 - 1e-6)).all()

@@ -194,6 +194,9 @@ COMPONENTS = {
     "softmax": lambda m, i, x, e: torch.softmax(2 * x, -1) + e,
     "centred": lambda m, i, x, e: (x - x.mean(1, keepdim=True)) / 2,
     "clamp": lambda m, i, x, e: x.clamp(-0.5, 1.0),
+    "unit": lambda m, i, x, e: F.normalize(m.linear[i](x), dim=1),
+    "deviation": lambda m, i, x, e: e - x.reshape(-1, 2, 3).std(1, keepdim=True).expand(-1, 2, 3).flatten(1),
+    "by-hand": lambda m, i, x, e: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 1e-3),
     "turned": lambda m, i, x, e: torch.cat([x[:, 3:], e[:, [2, 0, 1]]], 1),
     "quotient": lambda m, i, x, e: e / (1.5 + torch.tanh(m.linear[i](x))),
     "logsumexp": lambda m, i, x, e: x - torch.logsumexp(x, 1, keepdim=True),
@@ -357,8 +360,8 @@ def test_graphs_serve_every_batch(batch):
 # Gradients
 
 
-SMOOTH = ("softmax", "layer-norm", "gru", "lstm", "gates", "constants", "quotients", "silu", "max-pool", "logits",
-          "unit-vector", "squares")  # fmt: skip
+SMOOTH = ("softmax", "layer-norm", "groups", "spreads", "unit-vectors", "gru", "lstm", "gates", "constants",
+          "quotients", "silu", "max-pool", "logits", "unit-vector", "squares")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -481,7 +484,14 @@ REFUSED = {
     "list-of-numbers": (lambda: _program(lambda m, x: x[:, [True, False, True, False]]), "no list of whole numbers"),
     "two-lists": (lambda: _program(lambda m, x: x.view(-1, 2, 2)[:, [0, 1], [0, 1]]), "several lists"),
     "clamp-tensor": (lambda: _program(lambda m, x: x.clamp(min=m.w), w=torch.zeros(4)), "no fixed number"),
-    "unfold": (lambda: _program(lambda m, x: F.normalize(x)), "no rule for"),
+    "unfold": (lambda: _program(lambda m, x: x.unfold(1, 2, 1)), "no rule for"),
+    "norm-order": (lambda: _program(lambda m, x: F.normalize(x, 3)), "normalize of order 3"),
+    "norm-of-all": (lambda: _program(lambda m, x: x / x.norm()), "method norm over the batch"),
+    "normalised-elsewhere": (
+        lambda: _program(lambda m, x: F.normalize(x, out=torch.empty(3, 4))), "normalize into another tensor"),
+    "norm-type": (lambda: _program(lambda m, x: x.norm(dim=1, dtype=torch.float64)), "norm in another type"),
+    "matrix-norm": (lambda: _program(lambda m, x: torch.linalg.norm(x.view(-1, 2, 2), 2, (1, 2))), "of a matrix"),
+    "variance-of-one": (lambda: _program(lambda m, x: x[:, :1].var(1)), "of 1 numbers with 1 taken away"),
     "gru": (lambda: _program(lambda m, x: m.g(x[:, None])[0][:, 0], g=nn.GRU(4, 4)), "no rule for GRU"),
 }  # fmt: skip
 
@@ -498,9 +508,7 @@ IMAGES = {
     "ceil-mode": (lambda: nn.MaxPool2d(2, dilation=2, ceil_mode=True), "MaxPool2d with ceil_mode and dilation"),
     "indices": (lambda: nn.MaxPool2d(2, return_indices=True), "MaxPool2d with return_indices"),
     "dilated-padding": (lambda: nn.MaxPool2d(3, padding=1, dilation=2), "padding and dilation"),
-    "average-ceil-mode": (lambda: nn.AvgPool2d(2, ceil_mode=True), "AvgPool2d with ceil_mode"),
-    "count": (lambda: nn.AvgPool2d(3, padding=1, count_include_pad=False), "count_include_pad"),
-    "divisor": (lambda: nn.AvgPool2d(2, divisor_override=3), "divisor_override"),
+    "divisor": (lambda: nn.AvgPool2d(2, divisor_override=-3), "divisor_override=-3"),
     "adaptive": (lambda: nn.AdaptiveAvgPool2d(4), "windows of different sizes"),
     "padding-mode": (lambda: nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), "padding_mode='reflect'"),
     "same": (lambda: nn.Conv2d(2, 2, 2, padding="same"), "padding 'same', uneven here"),
@@ -508,7 +516,8 @@ IMAGES = {
     "transposed": (lambda: nn.ConvTranspose2d(2, 2, 2), "no rule for ConvTranspose2d"),
     "flat-pool": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.MaxPool2d(2)), "MaxPool2d of 2 dimensions"),
     "flat-conv": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.Conv2d(3, 2, 2)), "Conv2d of 2 dimensions"),
-    "group-norm": (lambda: nn.GroupNorm(1, 2), "no rule for GroupNorm"),
+    "group-norm": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.GroupNorm(5, 10)), "12 channels in 5 groups"),
+    "instance-norm": (lambda: nn.InstanceNorm1d(2), "InstanceNorm1d of 3 dimensions for each sample"),
     "attention": (lambda: nn.Sequential(nn.Flatten(1, 2), nn.TransformerEncoderLayer(6, 1)), "at '1'"),
 }
 

@@ -195,6 +195,11 @@ class Scale(Affine):
         self._factor, self._shift, self._bulk, self._entry = factor, shift, bulk, entry
         self.terms = max(1, math.prod(shape) // max(1, math.prod(entry)))
 
+    @property
+    def rises(self) -> bool:
+        """Whether no factor is negative today."""
+        return self._factor is None or bool((self._factor() >= 0).all())
+
     def bias(self) -> Tensor | None:
         """The constant that is added."""
         return None if self._shift is None else self._shift()

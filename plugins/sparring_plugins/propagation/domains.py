@@ -34,6 +34,10 @@ class Floored(Curve):
         """The curve's."""
         return self._curve.error(*self._possible(low, high))
 
+    def box(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """The curve's."""
+        return self._curve.box(*self._possible(low, high))
+
     def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
         """Lines around what is possible."""
         return self._curve.lines(*self._possible(low, high), choice)
@@ -83,6 +87,11 @@ class Within(Curve):
         """The curve's."""
         with self._located():
             return self._curve.error(low, high)
+
+    def box(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """The curve's."""
+        with self._located():
+            return self._curve.box(low, high)
 
     def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
         """The curve's."""

@@ -76,6 +76,11 @@ class Affine(Node):
     """Most products in one sum, of the map or of its adjoint; 0 where values are only moved, without rounding."""
 
     @property
+    def rises(self) -> bool:
+        """Whether no coefficient is negative, so that ends come of ends, and what has a sign keeps it."""
+        return False
+
+    @property
     def fan(self) -> int:
         """Most terms in one sum of the map itself, the bias among them."""
         return self.terms
@@ -107,6 +112,8 @@ class Affine(Node):
         if self.terms == 0:
             return Interval(self.value(*(x.low for x in inputs)), self.value(*(x.high for x in inputs)))
         share, bulk = share_of(self.fan, inputs[0].low.dtype, 0.0), self._still_bulk()
+        if self.rises:
+            return self._risen(share, inputs)
         pairs = [middles(*x, share, 0.0, x.low.dtype, sized=False) for x in inputs]
         middle, radius = self.value(*(pair[0] for pair in pairs)), self.spread(*(pair[1] for pair in pairs))
         if bulk is not None:
@@ -119,9 +126,22 @@ class Affine(Node):
             flat = (x.both.flatten(0, 1) for x in inputs)
             errors = (max(x.loose for x in inputs), max(x.off for x in inputs))
             return Ends(self.value(*flat).unflatten(0, (2, -1)), *errors)
+        if self.rises:
+            return super().ends(*inputs)
         share = share_of(self.fan, inputs[0].both.dtype, max(x.loose for x in inputs))
         pairs = [reaches(x.both, share, x.off) for x in inputs]
         return Ends(self.ends_around([pair[0] for pair in pairs], [pair[1] for pair in pairs], share))
+
+    def _risen(self, share: float, inputs: Sequence[Interval]) -> Interval:
+        """Each end moved outward by a share of its own terms; of numbers that are not negative no sum is."""
+        low, high = (self.value(*(x[side] for x in inputs)) for side in range(2))
+        with torch.no_grad():
+            below, above = (share * self._width([x[side].abs() for x in inputs]) for side in range(2))
+            signed, bias = self.spread(*((x.low < 0).to(low.dtype) for x in inputs)) == 0, self.bias()
+            if bias is not None:
+                signed = signed & (bias >= 0)
+        low = low - below
+        return Interval(torch.where(signed, low.clamp_min(0), low), high + above)
 
     def ends_around(self, centers: Sequence[Tensor], reaches: Sequence[Tensor], share: float) -> Tensor:
         """Both ends, [2, batch, *shape], for inputs within `share * reach` of centres."""
@@ -149,6 +169,8 @@ class Affine(Node):
         if bulk is not None:
             error = torch.add(error, bulk, alpha=self.unsure_bias(dtype))
             radius = torch.add(radius, bulk, alpha=share)
+        if self.rises:
+            return self._risen(share, inputs), error
         middle = self.value(*(pair[0] for pair in pairs))
         return Interval(middle - radius, middle + radius), error
 
@@ -194,12 +216,7 @@ class Elementwise(Node):
 
     def interval(self, *inputs: Interval) -> Interval:
         """The curve's image, widened by how inexactly it is computed."""
-        low, high = inputs[0]
-        error = self.curve.error(low, high)
-        low, high = self.curve.image(low, high)
-        if isinstance(error, float) and error == 0.0:
-            return Interval(low, high)
-        return Interval(low - error, high + error)
+        return Interval(*self.curve.box(*inputs[0]))
 
     def ends(self, *inputs: Ends) -> Ends:
         """The values at both ends, where the curve nowhere falls; their errors are left to what comes next."""

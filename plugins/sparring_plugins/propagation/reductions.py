@@ -16,6 +16,8 @@ __all__ = ["AveragePool", "Centred", "Reduced"]
 class Reduced(Affine):
     """`factor` times the sum over some dimensions, which count the batch as 0."""
 
+    rises = True
+
     def __init__(
         self, name: str, source: int, shape: tuple[int, ...], entry: tuple[int, ...], dims: tuple[int, ...],
         keep: bool, mean: bool,
@@ -70,22 +72,26 @@ class Centred(Affine):
 
 
 class AveragePool(Affine):
-    """Means over windows, zeros beyond the edge counted; one or two dimensions behind the channels."""
+    """Means over windows, of one or two dimensions behind the channels."""
+
+    rises = True
 
     def __init__(
         self, name: str, source: int, shape: tuple[int, ...], entry: tuple[int, ...], kernel: tuple[int, ...],
-        stride: tuple[int, ...], padding: tuple[int, ...],
+        stride: tuple[int, ...], padding: tuple[int, ...], ceil: bool, padded: bool, divisor: int | None,
     ) -> None:  # fmt: skip
+        """`ceil`, `padded` and `divisor` as torch's `ceil_mode`, `count_include_pad` and `divisor_override`."""
         super().__init__(name, (source,), shape)
         self._entry, self._line = entry, len(kernel) == 1
         # One dimension is two, of which the first has width 1.
-        self._how = [[1, *kernel], [1, *stride], [0, *padding]] if self._line else [[*kernel], [*stride], [*padding]]
+        sides = [[1, *kernel], [1, *stride], [0, *padding]] if self._line else [[*kernel], [*stride], [*padding]]
+        self._how = [*sides, ceil, padded, divisor]
         self.terms = math.prod(kernel)
 
     def value(self, *inputs: Tensor) -> Tensor:
         """The means."""
         x = inputs[0].unsqueeze(2) if self._line else inputs[0]
-        pooled: Tensor = torch.ops.aten.avg_pool2d(x, *self._how, False, True, None)
+        pooled: Tensor = torch.ops.aten.avg_pool2d(x, *self._how)
         return pooled.squeeze(2) if self._line else pooled
 
     def spread(self, *radii: Tensor) -> Tensor:
@@ -97,5 +103,5 @@ class AveragePool(Affine):
         rows = rows.unsqueeze(2) if self._line else rows
         channels, *space = self._entry
         like = rows.new_empty(1).expand(rows.shape[0], channels, *([1] if self._line else []), *space)
-        back: Tensor = torch.ops.aten.avg_pool2d_backward(rows.contiguous(), like, *self._how, False, True, None)
+        back: Tensor = torch.ops.aten.avg_pool2d_backward(rows.contiguous(), like, *self._how)
         return (back.squeeze(2) if self._line else back,)

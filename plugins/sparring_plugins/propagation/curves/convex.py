@@ -34,6 +34,8 @@ class Bent(Curve):
     """
 
     concave = False
+    positive = False
+    """Whether no value is negative, and errors are the share of it that `error` says; such a box keeps its sign."""
 
     @abstractmethod
     def slope(self, x: Tensor) -> Tensor:
@@ -64,6 +66,14 @@ class Bent(Curve):
         r = rounding(low.dtype, low.device)
         least, greatest = self.image(low, high)
         return torch.add(r.tiny, torch.maximum(least.abs(), greatest.abs()), alpha=4.0 * r.eps)
+
+    def box(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Each end moved by its own error, where that is a share of it."""
+        if not self.positive:
+            return super().box(low, high)
+        r, ends = rounding(low.dtype, low.device), self.image(low, high)
+        least, greatest = (torch.add(r.tiny, detached(end), alpha=4.0 * r.eps) for end in ends)
+        return (ends[0] - least).clamp_min(0.0), ends[1] + greatest
 
     def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
         """Chord, and the tangent at `touch`."""

@@ -74,6 +74,12 @@ class Curve(ABC):
     def error(self, low: Tensor, high: Tensor) -> Tensor | float:
         """Bound on the distance of what torch computes from the true value, at any floating-point x of the interval."""
 
+    def box(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Ends of all that torch computes on the interval: the image moved outward by the error."""
+        error = self.error(low, high)
+        low, high = self.image(low, high)
+        return (low, high) if isinstance(error, float) and error == 0.0 else (low - error, high + error)
+
     @abstractmethod
     def lines(self, low: Tensor, high: Tensor, choice: str = "adaptive") -> Lines:
         """Lines for CROWN.

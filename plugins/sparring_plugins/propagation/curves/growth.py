@@ -25,6 +25,8 @@ class Exp(Bent):
     Transformers, 2020, appendix). From about 1e302 (float64) or 1e33 (float32) on, the upper line is constant.
     """
 
+    positive = True
+
     def value(self, x: Tensor) -> Tensor:
         """`torch.exp(x)`."""
         return torch.exp(x)
@@ -82,6 +84,11 @@ class Softplus(Bent):
         if self.threshold <= overflow:
             return error
         return torch.where(high * self.beta > overflow - 1.0, math.inf, error)  # there torch says infinity
+
+    def box(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Never below zero."""
+        least, greatest = super().box(low, high)
+        return least.clamp_min(0.0), greatest
 
     def _jump(self, like: Tensor) -> Tensor:
         return like.new_tensor(min(self.threshold, 80.0) / self.beta)

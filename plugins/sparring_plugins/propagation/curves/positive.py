@@ -54,6 +54,8 @@ class Log(_Scaled):
 class Sqrt(_Scaled):
     """`sqrt(x)` for `x >= 0`; at 0, where the slope is infinite, gradients are zero."""
 
+    positive = True
+
     concave = True
     name = "sqrt"
 
@@ -86,6 +88,8 @@ class _Falling(_Scaled):
 
 class Rsqrt(_Falling):
     """`1 / sqrt(x)` for `x > 0`."""
+
+    positive = True
 
     name = "rsqrt"
 

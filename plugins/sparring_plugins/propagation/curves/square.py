@@ -18,6 +18,8 @@ class Square(Bent):
     and the nearer to the midpoint the further away from zero it is.
     """
 
+    positive = True
+
     def value(self, x: Tensor) -> Tensor:
         """`torch.square(x)`."""
         return torch.square(x)

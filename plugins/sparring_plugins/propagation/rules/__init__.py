@@ -16,6 +16,7 @@ from sparring_plugins.propagation.rules import (
     reductions,
     shapes,
     softmax,
+    spreads,
 )
 from sparring_plugins.propagation.trace import Rules
 
@@ -23,7 +24,7 @@ __all__ = ["RULES"]
 
 _TABLES = (
     activations, arithmetic, cells, extremes, facts, idle, indexing, layers, normalisation, powers, reductions,
-    shapes, softmax,
+    shapes, softmax, spreads,
 )  # fmt: skip
 
 RULES = Rules(

@@ -14,7 +14,7 @@ from sparring_plugins.propagation.maxima import Maximum
 from sparring_plugins.propagation.moves import Picked
 from sparring_plugins.propagation.references import NoRule, Ref
 from sparring_plugins.propagation.rules.appending import constant, curved, reshaped, scaled, sliced
-from sparring_plugins.propagation.rules.shapes import inner
+from sparring_plugins.propagation.rules.shapes import inner, window_count
 from sparring_plugins.propagation.trace import Rule, Tracing
 
 __all__ = ["FUNCTIONS", "METHODS", "MODULES", "Extremes", "Pair", "over_dimension"]
@@ -136,9 +136,7 @@ def _windows(
 ) -> list[Ref]:
     """The first place of every window, the second of every window, and so on; `up` keeps what juts out at the end."""
     size = x.shape[dim - 1]
-    left = size + 2 * edge - reach * (kernel - 1) - 1
-    juts = up and left % step > 0 and (left // step + 1) * step < size + edge  # none begins beyond the input
-    count = left // step + 1 + juts
+    count, juts = window_count(size, reach * (kernel - 1) + 1, step, edge, up)
     if not edge and not juts:
         last = (count - 1) * step + 1
         return [sliced(tracing, path, x, dim, slice(far, far + last, step)) for far in range(0, kernel * reach, reach)]

@@ -1,4 +1,4 @@
-"""Batch normalisation in evaluation, layer normalisation and that by the root mean square."""
+"""Batch normalisation in evaluation, that of layers, groups and instances, and that by the root mean square."""
 
 from __future__ import annotations
 
@@ -86,6 +86,34 @@ def _rms_norm(
     )
 
 
+def _group_norm(
+    tracing: Tracing, path: str, input: Ref, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Ref:  # fmt: skip
+    """Of a share of the channels and all places together, with a weight and a bias for each channel."""
+    channels = input.shape[0]
+    if channels % num_groups:
+        raise tracing.refuse(f"{tracing.doing} of {channels} channels in {num_groups} groups")
+    flat = reshaped(tracing, path, input, (num_groups, math.prod(input.shape) // num_groups))
+    result = reshaped(tracing, path, _standardised(tracing, path, flat, eps), input.shape)
+    parts = [None if part is None else constant(tracing, input, part) for part in (weight, bias)]
+    if parts == [None, None]:
+        return result
+    spread = (-1, *[1] * (len(input.shape) - 1))
+    factor, shift = (None if part is None else (lambda part=part: part().reshape(spread)) for part in parts)
+    return scaled(tracing, path, result, factor, shift)
+
+
+def _instance_norm(
+    tracing: Tracing, path: str, input: Ref, running_mean: Any = None, running_var: Any = None, weight: Any = None,
+    bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+) -> Ref:  # fmt: skip
+    """Of each channel by itself, or by running statistics."""
+    if use_input_stats:
+        return _group_norm(tracing, path, input, input.shape[0], weight, bias, eps)
+    return _batch_norm(tracing, path, input, running_mean, running_var, weight, bias, False, momentum, eps)
+
+
 def _along(
     tracing: Tracing, path: str, input: Ref, normalized_shape: Any, weight: Any, bias: Any, rule: Callable[[Ref], Ref]
 ) -> Ref:
@@ -155,10 +183,30 @@ def _rms_norm_module(tracing: Tracing, path: str, module: nn.RMSNorm, input: Ref
     return _rms_norm(tracing, path, input, module.normalized_shape, attribute(module, "weight"), module.eps)
 
 
+def _group_norm_module(tracing: Tracing, path: str, module: nn.GroupNorm, input: Ref) -> Ref:
+    weight, bias = attribute(module, "weight"), attribute(module, "bias")
+    return _group_norm(tracing, path, input, module.num_groups, weight, bias, module.eps)
+
+
+def _instance_norm_module(wide: int) -> Rule:
+    def rule(tracing: Tracing, path: str, module: Any, input: Ref) -> Ref:
+        if len(input.shape) != wide + 1:
+            raise tracing.refuse(f"{tracing.doing} of {len(input.shape)} dimensions for each sample")
+        mean, variance = attribute(module, "running_mean"), attribute(module, "running_var")
+        weight, bias = attribute(module, "weight"), attribute(module, "bias")
+        own = module.training or not module.track_running_stats
+        return _instance_norm(tracing, path, input, mean, variance, weight, bias, own, eps=module.eps)
+
+    return rule
+
+
 FUNCTIONS: dict[Callable[..., Any], Rule] = {
     F.batch_norm: _batch_norm,
+    F.group_norm: _group_norm,
+    F.instance_norm: _instance_norm,
     F.layer_norm: _layer_norm,
     F.rms_norm: _rms_norm,
+    torch.group_norm: _group_norm,
     torch.layer_norm: _layer_norm,
     torch.rms_norm: _rms_norm,
 }
@@ -166,6 +214,9 @@ METHODS: dict[str, Rule] = {}
 MODULES: dict[Any, Rule] = {
     nn.BatchNorm1d: _batch_norm_module,
     nn.BatchNorm2d: _batch_norm_module,
+    nn.GroupNorm: _group_norm_module,
+    nn.InstanceNorm1d: _instance_norm_module(1),
+    nn.InstanceNorm2d: _instance_norm_module(2),
     nn.LayerNorm: _layer_norm_module,
     nn.RMSNorm: _rms_norm_module,
 }

@@ -12,7 +12,7 @@ from torch import nn
 from sparring_plugins.propagation.reductions import AveragePool, Reduced
 from sparring_plugins.propagation.references import Ref
 from sparring_plugins.propagation.rules.appending import reshaped
-from sparring_plugins.propagation.rules.shapes import inner
+from sparring_plugins.propagation.rules.shapes import inner, window_count
 from sparring_plugins.propagation.trace import Rule, Tracing
 
 __all__ = ["FUNCTIONS", "METHODS", "MODULES"]
@@ -47,19 +47,14 @@ def _pool(
         tuple(size) if isinstance(size, tuple | list) else (size,) * wide
         for size in (kernel_size, stride or kernel_size, padding)
     )
-    without = {
-        "ceil_mode": ceil_mode,
-        "divisor_override": divisor_override is not None,
-        "count_include_pad=False": any(edge) and not count_include_pad,
-    }
-    if any(without.values()):
-        raise tracing.refuse(f"{tracing.doing} with {next(name for name, asked in without.items() if asked)}")
+    if divisor_override is not None and divisor_override < 1:
+        raise tracing.refuse(f"{tracing.doing} with divisor_override={divisor_override}")
     if wide not in (1, 2) or not len(kernel) == len(step) == len(edge) == wide:
         raise tracing.refuse(f"{tracing.doing} of {len(input.shape)} dimensions for each sample")
     sizes = zip(input.shape[1:], kernel, step, edge, strict=True)
-    space = tuple((size + 2 * pad - width) // far + 1 for size, width, far, pad in sizes)
-    shape = (input.shape[0], *space)
-    return tracing.add(AveragePool(path, input.place, shape, input.shape, kernel, step, edge), input)
+    shape = (input.shape[0], *(window_count(*side, ceil_mode)[0] for side in sizes))
+    how = ceil_mode, count_include_pad, divisor_override
+    return tracing.add(AveragePool(path, input.place, shape, input.shape, kernel, step, edge, *how), input)
 
 
 def _pool_of(wide: int) -> Rule:

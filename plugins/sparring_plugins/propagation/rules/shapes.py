@@ -14,7 +14,7 @@ from sparring_plugins.propagation.references import BATCH, Live, Ref
 from sparring_plugins.propagation.rules.appending import expanded, permuted, reshaped
 from sparring_plugins.propagation.trace import Rule, Tracing
 
-__all__ = ["FUNCTIONS", "METHODS", "MODULES", "inner"]
+__all__ = ["FUNCTIONS", "METHODS", "MODULES", "inner", "window_count"]
 
 
 def inner(tracing: Tracing, x: Ref, dim: Any) -> int:
@@ -25,6 +25,16 @@ def inner(tracing: Tracing, x: Ref, dim: Any) -> int:
     if dim % wide == 0:
         raise tracing.refuse(f"{tracing.doing} along the batch")
     return dim % wide
+
+
+def window_count(size: int, wide: int, step: int, edge: int, up: bool) -> tuple[int, bool]:
+    """How many windows there are along a side, and whether the last one juts out at the end.
+
+    One that does is kept only where asked for (`up`), and where it does not begin beyond the input.
+    """
+    left = size + 2 * edge - wide
+    juts = up and left % step > 0 and (left // step + 1) * step < size + edge
+    return left // step + 1 + juts, juts
 
 
 def _sizes(tracing: Tracing, x: Ref, given: tuple[Any, ...]) -> tuple[int, ...]:
