@@ -230,9 +230,8 @@ def _unit_vectors(m: Any, x: Tensor) -> Tensor:
 
 def _groups(m: Any, x: Tensor) -> Tensor:
     y = m.group(m.conv(x))
-    return torch.cat(
-        [F.group_norm(y, 1, eps=0.1), m.instance(y), F.instance_norm(y, m.mean, m.var, None, None, False)], 1
-    ).flatten(1)
+    running = F.instance_norm(y, m.mean, m.var, use_input_stats=False)
+    return torch.cat([F.group_norm(y, 1, eps=0.1), m.instance(y), running], 1).flatten(1)
 
 
 def _image(name: str, *layers: Callable[[], nn.Module], size: int = 6, channels: int = 2) -> Network:

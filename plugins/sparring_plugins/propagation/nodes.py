@@ -127,7 +127,8 @@ class Affine(Node):
             errors = (max(x.loose for x in inputs), max(x.off for x in inputs))
             return Ends(self.value(*flat).unflatten(0, (2, -1)), *errors)
         if self.rises:
-            return super().ends(*inputs)
+            boxes = [Interval(*x.tight().both.unbind()) for x in inputs]
+            return Ends(torch.stack(self._risen(share_of(self.fan, inputs[0].both.dtype, 0.0), boxes)))
         share = share_of(self.fan, inputs[0].both.dtype, max(x.loose for x in inputs))
         pairs = [reaches(x.both, share, x.off) for x in inputs]
         return Ends(self.ends_around([pair[0] for pair in pairs], [pair[1] for pair in pairs], share))
@@ -163,16 +164,19 @@ class Affine(Node):
             return self.interval(*inputs), None
         dtype = inputs[0].low.dtype
         share, bulk = share_of(self.fan, dtype, 0.0), self._still_bulk()
-        pairs = [middles(*x, share, 0.0, dtype, sized=True) for x in inputs]
-        radius, size = self._spread_both([pair[1] for pair in pairs])
-        error = torch.add(tiny_of(self.terms + self.parts, size), size, alpha=self.unsure(dtype))
-        if bulk is not None:
-            error = torch.add(error, bulk, alpha=self.unsure_bias(dtype))
-            radius = torch.add(radius, bulk, alpha=share)
         if self.rises:
-            return self._risen(share, inputs), error
-        middle = self.value(*(pair[0] for pair in pairs))
-        return Interval(middle - radius, middle + radius), error
+            found = self._risen(share, inputs)
+            with torch.no_grad():
+                size = self.spread(*map(magnitude, inputs))
+        else:
+            pairs = [middles(*x, share, 0.0, dtype, sized=True) for x in inputs]
+            radius, size = self._spread_both([pair[1] for pair in pairs])
+            if bulk is not None:
+                radius = torch.add(radius, bulk, alpha=share)
+            middle = self.value(*(pair[0] for pair in pairs))
+            found = Interval(middle - radius, middle + radius)
+        error = torch.add(tiny_of(self.terms + self.parts, size), size, alpha=self.unsure(dtype))
+        return found, error if bulk is None else torch.add(error, bulk, alpha=self.unsure_bias(dtype))
 
     def unsure(self, dtype: torch.dtype) -> float:
         """Rounding for each unit of a row, as a share of `|W||x|`."""

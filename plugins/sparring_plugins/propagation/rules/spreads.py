@@ -57,11 +57,12 @@ def _norm_by_name(
     dtype: Any = None,
 ) -> Ref:  # fmt: skip
     """`torch.norm`, which hands on an output that nobody gave."""
-    _look_for(tracing, out)
+    _no_output(tracing, out)
     return _norm(tracing, path, input, p, dim, keepdim, dtype)
 
 
-def _look_for(tracing: Tracing, out: Any) -> None:
+def _no_output(tracing: Tracing, out: Any) -> None:
+    """Refuse a tensor that is to be written to."""
     if out is not None:
         raise tracing.refuse(f"{tracing.doing} into another tensor")
 
@@ -84,7 +85,7 @@ def _normalize(
     tracing: Tracing, path: str, input: Ref, p: Any = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None
 ) -> Ref:
     """`x / max(|x|, eps)`, of which no element is beyond 1."""
-    _look_for(tracing, out)
+    _no_output(tracing, out)
     if p in EUCLIDEAN:
         # One curve in place of two for the root and its reciprocal.
         squares = _total(tracing, path, input, Square(), _places(tracing, input, dim), keep=True)
