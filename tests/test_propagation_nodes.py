@@ -254,11 +254,14 @@ def test_boxes_of_sums_hold_what_any_order_of_summation_gives(mean, signs):
     values = values.abs() * signs if signs else values
     low, high = values.clamp(max=0), values.clamp(min=0)
     for box in (Interval(values, values), Interval(low, high)):
-        found = node.interval(box)
+        found, error = node.interval_and_error(box)
+        assert all(map(torch.equal, found, node.interval(box)))
         for point in box:
+            exact = point.double().sum(1, keepdim=True) / (count if mean else 1)
             for terms in (point, point.flip(1), point.sort(1).values, point.sort(1, descending=True).values):
                 total = terms.cumsum(1)[:, -1:] / (count if mean else 1)  # one after the other
                 assert ((found.low <= total) & (total <= found.high)).all()
+                assert ((total.double() - exact).abs() <= error).all()
     assert (node.interval(Interval(low.abs(), high.abs())).low >= 0).all()
 
 
@@ -268,10 +271,13 @@ def test_boxes_of_scaled_values_err_by_a_share_of_each_end():
     values = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
     wide = Interval(torch.zeros_like(values), values.abs() * 1e3)
     for box in (Interval(values, values), wide):
-        found = node.interval(box)
+        found, error = node.interval_and_error(box)
+        assert all(map(torch.equal, found, node.interval(box)))
         for point in box:
+            exact = point.double() * factor.double() + shift.double()
             for result in (point * factor + shift, torch.addcmul(shift, point, factor)):
                 assert ((found.low <= result) & (result <= found.high)).all()
+                assert ((result.double() - exact).abs() <= error).all()
                 nearby = torch.stack([torch.nextafter(result, torch.tensor(far)) for far in (-math.inf, math.inf)])
                 assert ((found.low <= nearby) & (nearby <= found.high)).all()
     assert (node.interval(wide).low[:, 0] > 0.99e-6).all()
